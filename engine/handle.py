@@ -1,0 +1,72 @@
+"""A piece of long work that is under way: progress to iterate over, a result to await."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Generic, TypeVar
+
+from engine.model import Progress
+
+T = TypeVar("T")
+Report = Callable[[Progress], None]
+
+
+class Handle(Generic[T]):
+    """Work that was started; leaving the handle alone does not stop it.
+
+    `progress()` may be iterated by several readers: each sees the latest state and skips what it
+    was too slow for. `result()` gives the result or raises the error the work ended with.
+    `cancel()` asks the work to stop; `result()` then raises `Cancelled`.
+    """
+
+    def __init__(self, job: str, work: Callable[[Report], Coroutine[object, object, T]]) -> None:
+        self.job = job
+        self._latest: Progress | None = None
+        self._count = 0
+        self._changed = asyncio.Condition()
+        self._wakers: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[T] = asyncio.create_task(work(self._report))
+        self._task.add_done_callback(lambda _: self._wake())
+
+    def _report(self, progress: Progress) -> None:
+        self._latest = progress
+        self._count += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        waker = asyncio.get_running_loop().create_task(self._notify())
+        self._wakers.add(waker)
+        waker.add_done_callback(self._wakers.discard)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def done(self) -> bool:
+        """Whether the work has ended, in whatever way."""
+        return self._task.done()
+
+    async def progress(self) -> AsyncIterator[Progress]:
+        """Yield the latest progress whenever it has changed, until the work ends."""
+        seen = 0
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._count > seen or self._task.done())
+                latest, seen = self._latest, self._count
+            if self._task.done():
+                return
+            if latest is not None:
+                yield latest
+
+    async def result(self) -> T:
+        """Wait for the end and give the result.
+
+        Raises what the work ended with; `Cancelled` when it was cancelled.
+        """
+        return await asyncio.shield(self._task)
+
+    def cancel(self) -> None:
+        """Ask the work to stop. Returns at once; the work cleans up before it ends."""
+        self._task.cancel()

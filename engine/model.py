@@ -1,0 +1,437 @@
+"""The facts that Backstay deals in: frozen, typed, free of behaviour that touches the outside.
+
+Units: sizes are bytes, durations are seconds, dates are timezone-aware and in UTC, money is
+`Money` (a `Decimal` with its currency). The `as_json` methods give the stable keys of ``--json``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+Json = dict[str, object]
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC to the second, or None: how every date is written outside."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Role(StrEnum):
+    """What a person is to a project."""
+
+    OWNER = "owner"
+    COLLABORATOR = "collaborator"
+
+
+class ProjectState(StrEnum):
+    """Whether a project is in use; only an active project costs money."""
+
+    CREATING = "creating"  # a restore is under way; never shown as a project
+    ACTIVE = "active"
+    STOPPED = "stopped"
+
+
+class Origin(StrEnum):
+    """Where a project came from; only a restored one may be deleted."""
+
+    ADOPTED = "adopted"
+    RESTORED = "restored"
+
+
+class BackupKind(StrEnum):
+    """Who asked for a backup."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+
+
+class BackupState(StrEnum):
+    """A backup exists wholly or not at all; damage that was found is named."""
+
+    COMPLETE = "complete"
+    DAMAGED = "damaged"
+
+
+class Verdict(StrEnum):
+    """What access decided."""
+
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    BACKUP = "backup"
+    RESTORE = "restore"
+
+
+class JobState(StrEnum):
+    """Where a job is; cancelled is not a failure, and lost means that its process died."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in a currency; amounts are exact decimals, never floats."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        """The amount with two decimals or more if it has them, then the currency: 49.00 EUR."""
+        return f"{amount_text(self.amount)} {self.currency}"
+
+
+def amount_text(amount: Decimal) -> str:
+    """An amount as text: at least two decimals, more only where they are not zero."""
+    text = f"{amount.normalize():f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(2, '0')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A TagoCore instance known to this home. `path` is the folder that holds tagocore.yml."""
+
+    id: str
+    name: str
+    path: Path
+    state: ProjectState
+    quiet: bool
+    origin: Origin
+    role: Role | None
+    owners: tuple[str, ...]
+    collaborators: tuple[str, ...]
+    created: datetime
+
+    def as_json(self) -> Json:
+        """The stable keys of a project."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "path": str(self.path),
+            "state": self.state.value,
+            "quiet": self.quiet,
+            "origin": self.origin.value,
+            "role": self.role.value if self.role else None,
+            "owners": list(self.owners),
+            "collaborators": list(self.collaborators),
+            "created": iso(self.created),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLine:
+    """One line of the table of what a backup includes, excludes and regenerates."""
+
+    what: str
+    treatment: str  # included | regenerated | not included
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A project that was just registered, and what was noticed about it."""
+
+    project: Project
+    notes: tuple[str, ...]
+    content: tuple[ContentLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What a backup holds of one device. Times are those of its variables, if it has any."""
+
+    id: str
+    name: str
+    rows: int
+    first: datetime | None
+    last: datetime | None
+    data: int  # bytes of its database
+    missing: str = ""  # why its data is not in the backup; empty when it is
+
+    def as_json(self) -> Json:
+        """The stable keys of a device in a backup."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "rows": self.rows,
+            "first": iso(self.first),
+            "last": iso(self.last),
+            "data": self.data,
+            "missing": self.missing or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One snapshot of a project.
+
+    `size` is what its chunks and manifest occupy in the repository, `added` what this backup added
+    to it, and `data` the bytes of the databases it stands for. `devices` and `variables` are counts.
+    """
+
+    id: str
+    project: str  # the project's id
+    date: datetime
+    kind: BackupKind
+    state: BackupState
+    size: int
+    added: int
+    data: int
+    devices: int
+    variables: int
+    actions: int
+    analyses: int
+    accounts: int
+    verified: datetime | None = None
+
+    def as_json(self) -> Json:
+        """The stable keys of a backup."""
+        return {
+            "id": self.id,
+            "project": self.project,
+            "date": iso(self.date),
+            "size": self.size,
+            "added": self.added,
+            "data": self.data,
+            "kind": self.kind.value,
+            "state": self.state.value,
+            "verified": iso(self.verified),
+            "devices": self.devices,
+            "variables": self.variables,
+            "actions": self.actions,
+            "analyses": self.analyses,
+            "accounts": self.accounts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BackupDetails:
+    """A backup with what is in it, device by device, and what is not."""
+
+    backup: Backup
+    project_name: str
+    devices: tuple[DeviceFacts, ...]
+    content: tuple[ContentLine, ...]
+    notes: tuple[str, ...]
+    encrypted: bool
+    longest_lock: float  # seconds that any database was held for reading
+
+    def as_json(self) -> Json:
+        """The backup's keys; the devices one by one stand under `device_list`."""
+        return self.backup.as_json() | {
+            "project_name": self.project_name,
+            "encrypted": self.encrypted,
+            "device_list": [device.as_json() for device in self.devices],
+            "content": [
+                {"what": line.what, "treatment": line.treatment, "note": line.note}
+                for line in self.content
+            ],
+            "notes": list(self.notes),
+            "longest_lock_ms": round(self.longest_lock * 1000, 1),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a new project made of a backup will cost; `priced` is False where no prices are set."""
+
+    creation_fee: Money
+    hourly: Money
+    this_month: Money  # the fee, and the hours until the month ends
+    monthly: Money  # 730 hours
+    month_ends: datetime
+    priced: bool
+
+    def as_json(self) -> Json:
+        """The stable keys of a quote; money is text."""
+        return {
+            "currency": self.creation_fee.currency,
+            "creation_fee": amount_text(self.creation_fee.amount),
+            "hourly": amount_text(self.hourly.amount),
+            "this_month": amount_text(self.this_month.amount),
+            "monthly": amount_text(self.monthly.amount),
+            "month_ends": iso(self.month_ends),
+            "priced": self.priced,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that a restore made. `token` is a secret: show it only to an owner who asks."""
+
+    device: str
+    device_name: str
+    name: str
+    permission: str
+    token: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a new token."""
+        return {
+            "device": self.device,
+            "device_name": self.device_name,
+            "name": self.name,
+            "permission": self.permission,
+            "token": self.token,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCode:
+    """An analysis or payload parser whose code its owner has to put back."""
+
+    id: str
+    name: str
+    path: str  # where its code was in the source
+
+
+@dataclass(frozen=True, slots=True)
+class QuietItem:
+    """Something that a restored project keeps off until its owner wakes it."""
+
+    kind: str  # action | data retention | plugin
+    id: str
+    name: str
+    was: str  # the setting that waking brings back
+
+    def as_json(self) -> Json:
+        """The stable keys of a quiet item."""
+        return {"kind": self.kind, "id": self.id, "name": self.name, "was": self.was}
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What a restore made, and what its owner still has to do."""
+
+    job: str
+    project: Project
+    backup: str
+    port: int
+    devices: int
+    variables: int
+    seconds: float
+    charged: Money
+    tokens: tuple[NewToken, ...]
+    analyses_without_code: tuple[MissingCode, ...]
+    parsers_without_code: tuple[MissingCode, ...]
+    quiet: tuple[QuietItem, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of a restore."""
+        return {
+            "job": self.job,
+            "project": self.project.as_json(),
+            "backup": self.backup,
+            "port": self.port,
+            "devices": self.devices,
+            "variables": self.variables,
+            "seconds": round(self.seconds, 3),
+            "charged": amount_text(self.charged.amount),
+            "currency": self.charged.currency,
+            "tokens": [token.as_json() for token in self.tokens],
+            "analyses_without_code": [
+                {"id": code.id, "name": code.name, "path": code.path}
+                for code in self.analyses_without_code
+            ],
+            "parsers_without_code": [
+                {"id": code.id, "name": code.name, "path": code.path}
+                for code in self.parsers_without_code
+            ],
+            "quiet": [item.as_json() for item in self.quiet],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WakeReport:
+    """What waking a project switched on again, and what it left because it had been changed."""
+
+    project: Project
+    woken: tuple[QuietItem, ...]
+    left: tuple[QuietItem, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of waking."""
+        return self.project.as_json() | {
+            "woken": [item.as_json() for item in self.woken],
+            "left": [item.as_json() for item in self.left],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """What one project cost in one calendar month (UTC)."""
+
+    project: str  # id; kept when the project is gone
+    project_name: str
+    month: str  # YYYY-MM
+    hours: Decimal  # hours in which it was active
+    creation_fee: Money
+    running: Money
+
+    @property
+    def total(self) -> Money:
+        """Fee and running cost together."""
+        return Money(self.creation_fee.amount + self.running.amount, self.running.currency)
+
+    def as_json(self) -> Json:
+        """The stable keys of a cost line."""
+        return {
+            "project": self.project,
+            "project_name": self.project_name,
+            "month": self.month,
+            "hours": str(self.hours),
+            "currency": self.running.currency,
+            "creation_fee": amount_text(self.creation_fee.amount),
+            "running": amount_text(self.running.amount),
+            "total": amount_text(self.total.amount),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did or tried what, on what, when, and what access said."""
+
+    number: int
+    at: datetime
+    user: str
+    action: str
+    project: str | None  # a project's name at that time
+    verdict: Verdict
+    detail: str
+
+    def as_json(self) -> Json:
+        """The stable keys of an audit line."""
+        return {
+            "number": self.number,
+            "at": iso(self.at),
+            "user": self.user,
+            "action": self.action,
+            "project": self.project,
+            "verdict": self.verdict.value,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes."""
+
+    stage: str
+    done: int
+    total: int
