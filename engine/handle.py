@@ -53,7 +53,8 @@ class Handle(Generic[T]):
         seen = 0
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._count > seen or self._task.done())
+                while self._count <= seen and not self._task.done():
+                    await self._changed.wait()
                 latest, seen = self._latest, self._count
             if self._task.done():
                 return

@@ -179,8 +179,9 @@ class DeviceFacts:
 class Backup:
     """One snapshot of a project.
 
-    `size` is what its chunks and manifest occupy in the repository, `added` what this backup added
-    to it, and `data` the bytes of the databases it stands for. `devices` and `variables` are counts.
+    `size` is what its chunks and manifest occupy in the repository, `added` what this backup
+    added to it, and `data` the bytes of the databases it stands for. `devices` and `variables` are
+    counts.
     """
 
     id: str
