@@ -102,6 +102,50 @@ def amount_text(amount: Decimal) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What a restored project costs, as its home's settings say; all zero where none are set.
+
+    `hourly_per_gb` is for each 10^9 bytes of the databases that the backup stands for.
+    """
+
+    currency: str = "EUR"
+    creation_fee: Decimal = Decimal(0)
+    hourly: Decimal = Decimal(0)
+    hourly_per_gb: Decimal = Decimal(0)
+    priced: bool = False  # whether any of the three amounts was set, be it to zero
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person who has a role in a project."""
+
+    user: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An amount that fell due once; it stays when its project is gone."""
+
+    project: str  # id
+    project_name: str
+    at: datetime
+    amount: Money
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveInterval:
+    """A time in which a project was active, and its rate then; `ended` is None while it is."""
+
+    project: str  # id
+    project_name: str
+    started: datetime
+    ended: datetime | None
+    hourly: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A TagoCore instance known to this home. `path` is the folder that holds tagocore.yml."""
 
@@ -312,6 +356,22 @@ class QuietItem:
     def as_json(self) -> Json:
         """The stable keys of a quiet item."""
         return {"kind": self.kind, "id": self.id, "name": self.name, "was": self.was}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """One setting of a restored project's main database that is held until its owner wakes it.
+
+    `held` is what `column` was set to and `was` what it held before. Waking puts `was` back only
+    where the column still holds `held`.
+    """
+
+    kind: str  # as in QuietItem
+    id: str
+    name: str
+    column: str
+    was: str | int | None
+    held: str | int | None
 
 
 @dataclass(frozen=True, slots=True)
