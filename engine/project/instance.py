@@ -1,0 +1,297 @@
+"""A TagoCore instance on SQLite: where its parts are, and why a folder may not be one."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import (
+    Busy,
+    NotAnInstance,
+    SettingsInvalid,
+    SourceDamaged,
+    SourceMissing,
+    StorageFailed,
+)
+from engine.project import yaml_file
+
+MAIN_SETTINGS = "tagocore.yml"
+PLUGIN_FILES = "PluginFiles"
+PLUGIN_SETTINGS = "settings.yml"
+DEFAULT_PORT = 8888  # what TagoCore takes when its settings name none
+BUSY_MILLISECONDS = 5000
+REQUIRED_TABLES = ("account", "action", "analysis", "device", "device_token")
+
+_SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_MISSING_HINT = (
+    "Nothing was changed, and backups that were made of it are safe. Check the path; is a disk "
+    "not mounted?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Where the parts of an instance are; all paths are absolute.
+
+    `settings` are the settings files as POSIX paths relative to `root`, tagocore.yml first.
+    `notes` tell its owner what was noticed.
+    """
+
+    root: Path
+    plugin: str  # the id of the SQLite plugin: an md5 in hex
+    database: Path  # data.db
+    devices: Path  # the folder of the devices' databases; it may not exist yet
+    storage_files: tuple[Path, ...]  # plugins/<plugin id>.db
+    settings: tuple[str, ...]
+    port: int
+    notes: tuple[str, ...]
+
+    @property
+    def plugin_folder(self) -> Path:
+        """The SQLite plugin's folder."""
+        return self.root / PLUGIN_FILES / self.plugin
+
+    def device_file(self, device_id: str) -> Path:
+        """Where the database of a device is, whether or not it exists.
+
+        Raises `SourceDamaged` for an id that could not be a file's name: it comes from the
+        database, and anyone who may write there could have put a path in its place.
+        """
+        if not _SAFE_NAME.fullmatch(device_id):
+            raise SourceDamaged(
+                f"A device in data.db has the id {device_id[:80]!r}, which names no file of a "
+                "device."
+            )
+        return self.devices / f"{device_id}.db"
+
+
+def find(path: Path) -> Instance:
+    """Check and describe the instance at `path`: its folder, or the tagocore.yml in it.
+
+    Raises `SourceMissing` when the folder or its main database is not there, `NotAnInstance` when
+    it is no instance on SQLite, `SettingsInvalid` when a settings file cannot be used, and
+    `Busy`, `SourceDamaged` or `StorageFailed` when data.db cannot be looked into.
+    """
+    root = _root(path)
+    try:
+        text = yaml_file.read_text(root / MAIN_SETTINGS, root, MAIN_SETTINGS)
+    except FileNotFoundError:
+        raise NotAnInstance(
+            f"{str(root)!r} is not a TagoCore instance: it holds no tagocore.yml."
+        ) from None
+    settings = yaml_file.parse(text, MAIN_SETTINGS)
+    plugin = _sqlite_plugin(settings, root)
+    plugin_folder = root / PLUGIN_FILES / plugin
+    notes: list[str] = []
+    database = _database(root, plugin, notes)
+    devices = _beside("devices", plugin_folder, database, notes)
+    storage = _beside("plugins", plugin_folder, database, notes)
+    _check_tables(database, notes)
+    return Instance(
+        root=root,
+        plugin=plugin,
+        database=database,
+        devices=devices,
+        storage_files=_storage_files(storage),
+        settings=(MAIN_SETTINGS, *_plugin_settings(root, notes)),
+        port=_port(settings),
+        notes=tuple(notes),
+    )
+
+
+def main_tables(database: Path) -> tuple[str, ...]:
+    """The names of the tables in data.db, in lower case and in their order.
+
+    The file is opened read-only, through SQLite, for as long as that takes. Raises
+    `sqlite3.DatabaseError` with what SQLite says.
+    """
+    uri = f"{database.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        found = connection.execute(
+            "SELECT lower(name) FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+        )
+        return tuple(str(name) for (name,) in found)
+
+
+def _root(path: Path) -> Path:
+    try:
+        folder = path.parent if path.name == MAIN_SETTINGS and path.is_file() else path
+        root = folder.resolve(strict=True)
+        if root.is_dir():
+            return root
+    except FileNotFoundError:
+        raise SourceMissing(f"There is nothing at {str(path)!r}.", hint=_MISSING_HINT) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise NotAnInstance(f"{str(path)[:200]!r} cannot be opened as a folder.") from error
+    raise NotAnInstance(f"{str(path)!r} is neither a folder nor a tagocore.yml.")
+
+
+def _sqlite_plugin(settings: yaml_file.Mapping, root: Path) -> str:
+    chosen = settings.get("database_plugin")
+    if chosen is None or chosen == "":
+        raise NotAnInstance(
+            f"tagocore.yml in {str(root)!r} names no database plugin: this instance was never set "
+            "up, or gets its database from an environment variable, which Backstay cannot see."
+        )
+    plugin, _, module = str(chosen).partition(":")
+    if module != "sqlite":
+        raise NotAnInstance(
+            f"The database plugin of {str(root)!r} is {str(chosen)[:80]!r}. Backstay backs up "
+            "TagoCore on SQLite; PostgreSQL and other databases are not supported yet."
+        )
+    if not _SAFE_NAME.fullmatch(plugin):
+        raise SettingsInvalid(
+            f"tagocore.yml: database_plugin is {str(chosen)[:80]!r}; expected is a plugin's id, "
+            "then ':sqlite'."
+        )
+    return plugin
+
+
+def _port(settings: yaml_file.Mapping) -> int:
+    port = settings.get("port")
+    if port is None or port == "":
+        return DEFAULT_PORT
+    text = str(port).strip()
+    if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
+        return int(text)
+    raise SettingsInvalid(
+        f"tagocore.yml: port is {str(port)[:40]!r}; allowed is a number from 1 to 65535."
+    )
+
+
+def _database(root: Path, plugin: str, notes: list[str]) -> Path:
+    folder = root / PLUGIN_FILES / plugin
+    beside = folder / "data.db"
+    stored = _stored_database(root, plugin)
+    if stored is not None and stored.is_absolute() and _is_database(stored):
+        if not stored.resolve().is_relative_to(root):
+            also = "; the data.db beside settings.yml is not used" if _is_database(beside) else ""
+            notes.append(
+                f"settings.yml names {str(stored)!r}, outside this folder: TagoCore works on that "
+                f"database, so that one is backed up{also}."
+            )
+        return stored
+    if not _is_database(beside):
+        where = f"neither {str(stored)!r}, as settings.yml says, nor" if stored else "no"
+        raise SourceMissing(
+            f"The main database of {str(root)!r} is missing: there is {where} {str(beside)!r}.",
+            hint=_MISSING_HINT,
+        )
+    named = f"names {str(stored)!r}, which is not there" if stored else "names no database"
+    notes.append(f"settings.yml {named}; using {str(beside)!r} beside it.")
+    return beside
+
+
+def _stored_database(root: Path, plugin: str) -> Path | None:
+    """The path of data.db in the plugin's settings.yml; None where it names none."""
+    name = f"{PLUGIN_FILES}/{plugin}/{PLUGIN_SETTINGS}"
+    try:
+        text = yaml_file.read_text(root / name, root, name)
+    except FileNotFoundError:
+        return None
+    modules = yaml_file.parse(text, name).get("modules")
+    if modules is None:
+        return None
+    if not isinstance(modules, list):
+        raise SettingsInvalid(f"{name}: modules is not a list.")
+    for module in modules:
+        if isinstance(module, dict) and module.get("id") == "sqlite":
+            values = module.get("values")
+            file = values.get("file") if isinstance(values, dict) else None
+            if file is None or file == "":
+                return None
+            if not isinstance(file, str) or "\0" in file:
+                raise SettingsInvalid(f"{name}: file of the module sqlite is not a path.")
+            return Path(file)
+    return None
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a regular file is at `path`, raising `NotAnInstance` for any other thing."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StorageFailed(
+            f"The main database {str(path)[:200]!r} cannot be reached: {error.strerror}.",
+            hint="Nothing was changed. Let the user that runs Backstay read it.",
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise NotAnInstance(
+            f"The main database should be at {str(path)!r}, but that is not a regular file."
+        )
+    return True
+
+
+def _beside(name: str, plugin_folder: Path, database: Path, notes: list[str]) -> Path:
+    """TagoCore keeps `name` in the plugin's folder wherever data.db is; older ones beside it."""
+    usual, other = plugin_folder / name, database.parent / name
+    if usual.is_dir() or usual == other or not other.is_dir():
+        return usual
+    notes.append(f"The folder {name} is not in the plugin's folder; using {str(other)!r}.")
+    return other
+
+
+def _storage_files(folder: Path) -> tuple[Path, ...]:
+    if not folder.is_dir():
+        return ()
+    return tuple(
+        sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix == ".db"
+            and _SAFE_NAME.fullmatch(file.stem)
+            and stat.S_ISREG(file.lstat().st_mode)
+        )
+    )
+
+
+def _plugin_settings(root: Path, notes: list[str]) -> list[str]:
+    folder = root / PLUGIN_FILES
+    names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    found = []
+    for name in names:
+        file = folder / name / PLUGIN_SETTINGS
+        if not file.is_file():
+            continue
+        if _SAFE_NAME.fullmatch(name) and file.resolve().is_relative_to(root):
+            found.append(f"{PLUGIN_FILES}/{name}/{PLUGIN_SETTINGS}")
+        else:
+            notes.append(f"The settings in {PLUGIN_FILES}/{name!r} are not backed up.")
+    return found
+
+
+def _check_tables(database: Path, notes: list[str]) -> None:
+    try:
+        present = main_tables(database)
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
+        if not os.access(database, os.R_OK):
+            raise StorageFailed(
+                f"The main database {str(database)!r} may not be read.",
+                hint="Nothing was changed. Let the user that runs Backstay read it.",
+            ) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            # a hot journal or a WAL without its index: reading it would mean mending it
+            notes.append(
+                "data.db was left by a program that was killed, or is in WAL mode: its tables are "
+                "looked at when it is backed up."
+            )
+            return
+        if code == sqlite3.SQLITE_NOTADB:
+            raise NotAnInstance(f"{str(database)!r} is not a SQLite database.") from error
+        raise SourceDamaged(f"{str(database)!r} cannot be read: {error}.") from error
+    missing = [name for name in REQUIRED_TABLES if name not in present]
+    if missing:
+        raise NotAnInstance(
+            f"{str(database)!r} is not TagoCore's: it lacks the tables {', '.join(missing)}."
+        )
