@@ -1,0 +1,75 @@
+"""The command line: `backstay` alone lists the projects, each sub-command does one thing.
+
+Everything here is light: a command's module, the engine and what they need are imported when the
+command is run. Exit codes are those of `engine.errors`, 2 for a command that was not understood
+and 130 after Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tui.command import Group
+from tui.failures import report
+from tui.invocation import Invocation
+from tui.output import prepare_streams
+
+COMMANDS = (
+    "demo",
+    "adopt",
+    "projects",
+    "backup",
+    "backups",
+    "show",
+    "quote",
+    "restore",
+    "wake",
+    "stop",
+    "start",
+    "forget",
+    "delete",
+    "members",
+    "costs",
+    "audit",
+    "repository",
+)
+
+
+@click.group(
+    cls=Group,
+    modules={name: f"tui.commands.{name}" for name in COMMANDS},
+    invoke_without_command=True,
+    example="backstay demo\nbackstay backups 'Plant 7'",
+)
+@click.version_option(package_name="backstay", message="%(prog)s %(version)s")
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Backups of an IoT project's main database, run by its owner.
+
+    Without a command, the projects are listed. PROJECT is a name or an id; BACKUP is an id, the
+    beginning of one, or PROJECT@latest.
+    """
+    if context.invoked_subcommand is None:
+        from tui.commands.projects import welcome
+
+        welcome(context.find_object(Invocation) or Invocation())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing is raised, all is told."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    try:
+        code = root.main(args=given, prog_name="backstay", standalone_mode=False)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last place that can tell
+        return report(error, as_json=asks_for_json(given))
+    return code if isinstance(code, int) else 0
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether ``--json`` was given, even where the rest could not be understood."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
