@@ -398,10 +398,23 @@ def test_signals_go_on_from_where_they_were(tmp_path: Path) -> None:
     assert len(pulses) > 40
     assert pulses == sorted(pulses)
     assert len(set(pulses)) == len(pulses)
-    times = [int(text) for text in query_text(path, "SELECT DISTINCT time FROM data ORDER BY time")]
-    assert len(times) == len(pulses)
-    # A day on which the device was silent is a longer step.
-    assert min(later - earlier for earlier, later in pairwise(times)) == 7_200_000
+
+
+def test_devices_keep_their_rhythm_from_day_to_day(tmp_path: Path) -> None:
+    data = make(tmp_path / "project")
+    for day in range(1, 5):
+        grow(tmp_path / "project", seed=7, day=day, now=UNTIL + timedelta(days=day))
+    intervals = query(
+        data / "data.db", "SELECT device_id, value FROM device_params WHERE key = 'interval'"
+    )
+    assert len(intervals) == 8
+    for device, interval in intervals:
+        path = data / "devices" / f"{device}.db"
+        found = query_text(path, "SELECT DISTINCT time FROM data ORDER BY time")
+        steps = [int(later) - int(earlier) for earlier, later in pairwise(found)]
+        # A day on which the device was silent is a longer step.
+        assert min(steps) == int(str(interval)) * 1000
+        assert len([step for step in steps if step > min(steps)]) <= 4
 
 
 def test_on_the_second_day_an_action_is_edited(tmp_path: Path) -> None:
