@@ -1,0 +1,258 @@
+"""Who may do what. Each refusal, and each change that is allowed, is in the audit trail.
+
+Owners may do everything with their projects; a collaborator may see that a project is there. To
+anyone else a project does not exist, in the same words as if it really did not.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from engine.clock import Clock
+from engine.errors import Invalid, NotAllowed, NotFound
+from engine.model import Member, Role, Verdict
+from engine.names import shown
+
+_USER = re.compile(r"[A-Za-z0-9._@][A-Za-z0-9._@-]{0,63}")
+
+
+class Action(StrEnum):
+    """Something that a user can do; the value is what the audit trail calls it."""
+
+    SEE_PROJECT = "see project"
+    SEE_BACKUPS = "see backups"
+    SEE_QUOTE = "see quote"
+    SEE_MEMBERS = "see members"
+    SEE_COSTS = "see costs"
+    SEE_JOBS = "see jobs"
+    SEE_AUDIT = "see audit"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    DELETE = "delete"
+    STOP = "stop"
+    START = "start"
+    WAKE = "wake"
+    BACKUP = "backup"
+    RESTORE = "restore"
+    ADD_MEMBER = "add member"
+    REMOVE_MEMBER = "remove member"
+    SHOW_KEY = "show recovery key"
+    ENTER_KEY = "enter recovery key"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is told in the audit trail even when it is allowed.
+
+        Showing the recovery key changes nothing, but what it opens can never be closed again.
+        """
+        return self not in _READS
+
+
+_READS = frozenset(
+    {
+        Action.SEE_PROJECT,
+        Action.SEE_BACKUPS,
+        Action.SEE_QUOTE,
+        Action.SEE_MEMBERS,
+        Action.SEE_COSTS,
+        Action.SEE_JOBS,
+        Action.SEE_AUDIT,
+    }
+)
+
+# How a refusal begins; " for its owners" follows.
+_SUBJECTS = {
+    Action.SEE_BACKUPS: "Backups of {} are",
+    Action.SEE_QUOTE: "What a project from a backup of {} costs is",
+    Action.SEE_MEMBERS: "The members of {} are",
+    Action.SEE_COSTS: "The costs of {} are",
+    Action.SEE_JOBS: "The jobs of {} are",
+    Action.SEE_AUDIT: "The audit trail of {} is",
+    Action.ADOPT: "Adopting {} is",
+    Action.FORGET: "Forgetting {} is",
+    Action.DELETE: "Deleting {} is",
+    Action.STOP: "Stopping {} is",
+    Action.START: "Starting {} is",
+    Action.WAKE: "Waking {} is",
+    Action.BACKUP: "Backing up {} is",
+    Action.RESTORE: "Restoring backups of {} is",
+    Action.ADD_MEMBER: "Adding members to {} is",
+    Action.REMOVE_MEMBER: "Removing members of {} is",
+}
+
+
+class Known(Protocol):
+    """What access needs to know of a project."""
+
+    @property
+    def id(self) -> str:
+        """The project's id."""
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+
+
+class Members(Protocol):
+    """Who belongs to which project."""
+
+    async def roles(self, project: str) -> Sequence[Member]:
+        """Everyone who belongs to a project (id), owners first."""
+
+
+class Trail(Protocol):
+    """Where the audit trail is written."""
+
+    async def add(
+        self,
+        at: datetime,
+        user: str,
+        action: str,
+        verdict: Verdict,
+        *,
+        project: str | None = None,
+        project_name: str | None = None,
+        detail: str = "",
+    ) -> None:
+        """Add a line."""
+
+
+class Records(Protocol):
+    """What access needs of the catalog."""
+
+    @property
+    def members(self) -> Members:
+        """Who belongs to which project."""
+
+    @property
+    def audit(self) -> Trail:
+        """Where the audit trail is written."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether what is written now could still be undone."""
+
+
+P = TypeVar("P", bound=Known)
+
+
+class Access:
+    """What one user may do."""
+
+    def __init__(self, records: Records, user: str, clock: Clock) -> None:
+        self.user = user
+        self._records = records
+        self._clock = clock
+
+    async def require(
+        self, action: Action, project: P | None, *, unknown: NotFound, detail: str = ""
+    ) -> P:
+        """Give `project` back when the user may do that with it.
+
+        Raises `unknown` when it is None or the user has no role in it, and `NotAllowed`, which
+        names its owners, for a collaborator. A refusal is audited, and so is an action that
+        changes something; `detail` says what about it and holds no secret. Never call this in a
+        transaction: undoing that would take the refusal out of the trail.
+        """
+        if self._records.in_transaction:
+            raise RuntimeError("access is asked before a transaction begins")
+        if project is None:
+            raise unknown
+        members = await self._records.members.roles(project.id)
+        role = next((member.role for member in members if member.user == self.user), None)
+        if role is Role.OWNER or (role is not None and action is Action.SEE_PROJECT):
+            if action.changes:
+                await self._audit(action, Verdict.ALLOWED, project, detail)
+            return project
+        await self._audit(action, Verdict.REFUSED, project, detail)
+        if role is None:
+            raise unknown
+        owners = ", ".join(m.user for m in members if m.role is Role.OWNER) or "nobody"
+        subject = _SUBJECTS[action].format(project.name)
+        raise NotAllowed(
+            f"{subject} for its owners: {owners}.",
+            hint="You collaborate on it. Nothing was changed; the refusal is in the audit trail.",
+        )
+
+    async def record(self, action: Action, project: Known | None = None, detail: str = "") -> None:
+        """Tell the audit trail of a change that needed nobody's permission, such as adopting."""
+        await self._audit(action, Verdict.ALLOWED, project, detail)
+
+    async def require_all(self, action: Action, projects: Sequence[Known]) -> None:
+        """Pass when the user owns all of `projects`: for what concerns a whole home.
+
+        Audited like `require`. Raises `NotAllowed`, which names no project.
+        """
+        for project in projects:
+            members = await self._records.members.roles(project.id)
+            if Member(self.user, Role.OWNER) not in members:
+                await self._audit(action, Verdict.REFUSED, None, "not an owner of every project")
+                raise NotAllowed(
+                    f"To {action.value} is for those who own every project of this home.",
+                    hint="Nothing was changed; the refusal is in the audit trail.",
+                )
+        if action.changes:
+            await self._audit(action, Verdict.ALLOWED, None, "")
+
+    async def _audit(
+        self, action: Action, verdict: Verdict, project: Known | None, detail: str
+    ) -> None:
+        await self._records.audit.add(
+            self._clock(),
+            self.user,
+            action.value,
+            verdict,
+            project=project.id if project else None,
+            project_name=project.name if project else None,
+            detail=detail,
+        )
+
+
+def no_project(ref: str) -> NotFound:
+    """The error for a project that is not there, or not to be known of; `ref` as it was given."""
+    return NotFound(
+        f"There is no project {shown(ref)}.",
+        hint="See the projects that are yours with: backstay projects",
+    )
+
+
+def no_backup(ref: str) -> NotFound:
+    """The error for a backup that is not there, or not to be known of; `ref` as it was given."""
+    return NotFound(
+        f"There is no backup {shown(ref)}.",
+        hint="See a project's backups with: backstay backups PROJECT",
+    )
+
+
+def login_name() -> str:
+    """Who runs this process: the login name of its real user, or the user's number as text.
+
+    It comes from the system's list of users, never from the environment, which anyone can set. A
+    name that `check_user_name` would refuse gives the number, too.
+    """
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+    return name if _USER.fullmatch(name) else str(number)
+
+
+def check_user_name(text: str) -> str:
+    """Give `text` back when it can be a user's name.
+
+    Raises `Invalid` unless it is 1 to 64 of A-Z a-z 0-9 . _ @ - and does not begin with a hyphen.
+    """
+    if not _USER.fullmatch(text):
+        raise Invalid(
+            f"{shown(text)} cannot be a user's name: it has 1 to 64 letters (A-Z, a-z), digits "
+            "or . _ @ - and does not begin with a hyphen.",
+            hint="Nothing was changed.",
+        )
+    return text

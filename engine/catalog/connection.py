@@ -1,0 +1,262 @@
+"""One connection to the catalog: statements, transactions, patience, and errors by their names.
+
+SQLite runs in a thread of its own (aiosqlite). SQLite itself waits for a lock only briefly, and we
+ask again until our patience ends: so a cancelled call ends soon, however long the lock lasts. A
+statement that has begun is always awaited to its end, so that no thread is left behind with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from engine.errors import BackstayError, Busy, Damaged, StorageFailed
+
+T = TypeVar("T")
+Value = str | int | bytes | None
+
+PATIENCE = 10.0  # seconds that we wait for another process's lock
+
+_SLICE = 0.2  # seconds that SQLite waits before it is our turn to decide
+_PAUSE = 0.02  # seconds between two tries
+_PRIMARY = 0xFF  # SQLite's extended result codes hold the primary one in their lowest byte
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_STORAGE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+}
+_DAMAGED_HINT = (
+    "The backups themselves are safe: they are in the repository, and can be recovered from it. "
+    "Keep this file as it is, and do not write over it."
+)
+
+
+def damaged(path: Path, reason: str) -> Damaged:
+    """The error for a catalog that is not as Backstay wrote it."""
+    return Damaged(f"The catalog {path} is damaged: {reason}.", hint=_DAMAGED_HINT)
+
+
+class Transaction:
+    """A transaction that is under way; `kept` turns True once its changes are on the disk."""
+
+    def __init__(self) -> None:
+        self.kept = False
+
+
+class Database:
+    """A connection to the database at `path`, which must exist.
+
+    Every statement raises `Busy` when another process kept its lock for longer than `patience`
+    seconds, `Damaged` when the file is not sound, and `StorageFailed` when the disk is full,
+    read-only or out of reach. Constraints that fail raise `sqlite3.IntegrityError`.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path, patience: float) -> None:
+        self.path = path
+        self._connection = connection
+        self._patience = patience
+        self._turn = asyncio.Lock()
+        self._owner: asyncio.Task[Any] | None = None
+        self._transaction: Transaction | None = None
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, wal: bool = True, patience: float = PATIENCE) -> Database:
+        """Connect; with `wal`, in write-ahead logging, so that readers never wait."""
+        try:
+            connection = await _connect(path)
+        except sqlite3.Error as error:
+            raise _named(error, path) or error from error
+        database = cls(connection, path, patience)
+        try:
+            await database.rows("PRAGMA foreign_keys = ON")
+            await database.rows("PRAGMA recursive_triggers = ON")
+            await database.rows("PRAGMA trusted_schema = OFF")
+            # A charge, or a project that was just finished, must outlive a power cut.
+            await database.rows("PRAGMA synchronous = FULL")
+            if wal:
+                await database.rows("PRAGMA journal_mode = WAL")
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Close the connection and end its thread; what was not committed is undone."""
+        if not self._closed:
+            self._closed = True
+            await _to_the_end(self._connection.close())
+
+    async def rows(self, sql: str, *values: Value) -> tuple[sqlite3.Row, ...]:
+        """All rows of one statement."""
+
+        async def work() -> tuple[sqlite3.Row, ...]:
+            return tuple(await self._connection.execute_fetchall(sql, _storable(values)))
+
+        async with self._my_turn():
+            return await self._patiently(work)
+
+    async def facts(
+        self, make: Callable[[sqlite3.Row], T], sql: str, *values: Value
+    ) -> tuple[T, ...]:
+        """All rows of one statement as facts; raises `Damaged` for a row that makes none."""
+        rows = await self.rows(sql, *values)
+        try:
+            return tuple(make(row) for row in rows)
+        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+            raise damaged(self.path, f"a row cannot be understood ({error})") from error
+
+    async def change(self, sql: str, *values: Value) -> int:
+        """Run one statement, in the task's transaction or else in its own: the number of rows."""
+
+        async def work() -> int:
+            async with self._connection.execute(sql, _storable(values)) as cursor:
+                return cursor.rowcount
+
+        async with self._my_turn():
+            return await self._patiently(work)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the running task is inside a transaction of this connection."""
+        return self._owner is not None and self._owner is asyncio.current_task()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Keep all changes of the block or none; the other tasks of the process wait for it.
+
+        A block inside the block of the same task joins it. A cancellation that comes while the
+        changes are being written is raised after that; `kept` then says that they were.
+        """
+        if self.in_transaction and self._transaction is not None:
+            yield self._transaction
+            return
+        async with self._turn:
+            transaction = Transaction()
+
+            async def begin() -> None:
+                async with self._connection.execute("BEGIN IMMEDIATE"):
+                    pass
+
+            async def commit() -> None:
+                await self._connection.commit()
+                transaction.kept = True
+
+            try:
+                await self._patiently(begin)
+                self._owner, self._transaction = asyncio.current_task(), transaction
+                yield transaction
+                await self._patiently(commit)
+            except BaseException:
+                if not transaction.kept:
+                    await self._patiently(self._connection.rollback)
+                raise
+            finally:
+                self._owner = self._transaction = None
+
+    def _my_turn(self) -> AbstractAsyncContextManager[object]:
+        # Without waiting, a task's statement would slip into another task's transaction.
+        return self._joined() if self.in_transaction else self._turn
+
+    @asynccontextmanager
+    async def _joined(self) -> AsyncIterator[None]:
+        yield
+
+    async def _patiently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._patience
+        while True:
+            try:
+                return await _to_the_end(work())
+            except sqlite3.Error as error:
+                if not _is_busy(error) or now() >= deadline:
+                    raise _named(error, self.path) or error from error
+            await asyncio.sleep(_PAUSE)
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    async def connect() -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(
+            _address(path),
+            uri=True,
+            timeout=_SLICE,
+            isolation_level=None,
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    connecting = asyncio.ensure_future(connect())
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+
+        async def close() -> None:
+            await (await connecting).close()
+
+        await _to_the_end(close())
+        raise
+
+
+def _address(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=rw"  # a missing file is never made by SQLite
+
+
+async def _to_the_end(work: Awaitable[T]) -> T:
+    """Await `work` to its end even when cancelled meanwhile; the cancellation is raised then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue  # asked twice: the first request is raised below
+        if not task.cancelled():
+            task.exception()  # looked at, or asyncio would report it as forgotten
+        raise
+
+
+def _storable(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    # Texts from a command line or a file name may hold halves of surrogate pairs, which are no
+    # UTF-8; in a log line they are shown with escapes, and as a name they match nothing.
+    return tuple(
+        value.encode("utf-8", "backslashreplace").decode("utf-8")
+        if isinstance(value, str)
+        else value
+        for value in values
+    )
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & _PRIMARY if isinstance(code, int) else None
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) in _BUSY
+
+
+def _named(error: sqlite3.Error, path: Path) -> BackstayError | None:
+    """The owner's error for SQLite's; None where it is ours to handle or a mistake of ours."""
+    code = _code(error)
+    if code in _BUSY:
+        return Busy(f"The catalog {path} is locked by another program.")
+    if code in _STORAGE:
+        return StorageFailed(f"The catalog {path} cannot be used: {error}.")
+    lacking = code == sqlite3.SQLITE_ERROR and str(error).startswith("no such ")
+    if code in _DAMAGED or lacking:
+        return damaged(path, str(error))
+    return None

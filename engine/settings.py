@@ -1,0 +1,198 @@
+"""What the owner of a home has set in its backstay.toml; without the file, all is as here.
+
+[prices]
+currency = "EUR"            # three letters
+creation_fee = "49.00"      # once, for a new project
+hourly = "0.034"            # for each hour in which it is active
+hourly_per_gb = "0"         # more for each GB (10^9 bytes) of its databases
+[repository]
+encryption = "aes-256-gcm"  # or "none"
+[snapshot]
+leave_out = "primary-key"   # which indexes a backup leaves out: or "none", or "all"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from engine.amounts import AMOUNT_RULE, parse_amount
+from engine.errors import Invalid, NotFound, SettingsInvalid
+from engine.model import Prices
+from engine.names import shown
+from engine.private import read_private
+
+SETTINGS_FILE = "backstay.toml"
+
+_LONGEST_FILE = 64 * 1024  # bytes
+_NO_PRICES = Prices()
+_AMOUNT_KEYS = ("creation_fee", "hourly", "hourly_per_gb")
+_KEYS = {
+    "prices": ("currency", *_AMOUNT_KEYS),
+    "repository": ("encryption",),
+    "snapshot": ("leave_out",),
+}
+
+
+class Encryption(StrEnum):
+    """How the repository's bytes are kept."""
+
+    AES_256_GCM = "aes-256-gcm"
+    NONE = "none"
+
+
+class LeaveOut(StrEnum):
+    """Which indexes of a device's database are left out of a backup and rebuilt by a restore."""
+
+    PRIMARY_KEY = "primary-key"
+    NONE = "none"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a home."""
+
+    prices: Prices = _NO_PRICES
+    encryption: Encryption = Encryption.AES_256_GCM
+    leave_out: LeaveOut = LeaveOut.PRIMARY_KEY
+
+
+_Choice = TypeVar("_Choice", Encryption, LeaveOut)
+
+
+def read_settings(home: Path) -> Settings:
+    """The settings of the home at `home`; all defaults when it has no backstay.toml.
+
+    Raises `SettingsInvalid` that names the file, the key, what was found and what is allowed;
+    `HomeUnsafe` when others can change the file; `StorageFailed` when it cannot be read.
+    """
+    file = home / SETTINGS_FILE
+    try:
+        content = read_private(file, longest=_LONGEST_FILE)
+    except NotFound:
+        return Settings()
+    if content is None:
+        raise SettingsInvalid(f"{file} is larger than {_LONGEST_FILE // 1024} KiB.")
+    return _settings(file, _parsed(file, content))
+
+
+def _parsed(file: Path, content: bytes) -> Mapping[str, object]:
+    # Imported here because most homes have no settings file, and every command starts faster.
+    import tomllib
+
+    try:
+        # Numbers with a point stay the text they are, so that 0.1 is exactly a tenth.
+        return tomllib.loads(content.decode("utf-8"), parse_float=str)
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"{file} is not UTF-8 text (byte {error.start}).") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsInvalid(f"{file} cannot be read as TOML: {error}.") from error
+
+
+def _settings(file: Path, document: Mapping[str, object]) -> Settings:
+    for section, found in document.items():
+        if section not in _KEYS:
+            raise SettingsInvalid(f"{file} has an unknown {_unknown_at_top(section, found)}")
+        if not isinstance(found, dict):
+            raise SettingsInvalid(
+                f"{file}: {section} is {_value(found)}, but must be a section: [{section}]."
+            )
+        for key in found:
+            if key not in _KEYS[section]:
+                near = _near(key, _KEYS[section], quote="{}")
+                raise SettingsInvalid(f"{file}: [{section}] has an unknown key {shown(key)}.{near}")
+    return Settings(
+        prices=_prices(file, _section(document, "prices")),
+        encryption=_choice(
+            file,
+            "repository",
+            "encryption",
+            _section(document, "repository").get("encryption", Encryption.AES_256_GCM.value),
+            Encryption,
+        ),
+        leave_out=_choice(
+            file,
+            "snapshot",
+            "leave_out",
+            _section(document, "snapshot").get("leave_out", LeaveOut.PRIMARY_KEY.value),
+            LeaveOut,
+        ),
+    )
+
+
+def _section(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = document.get(name, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _unknown_at_top(name: str, found: object) -> str:
+    if isinstance(found, dict):
+        return f"section [{shown(name)}].{_near(name, _KEYS, quote='[{}]')}"
+    for section, keys in _KEYS.items():
+        if name in keys:
+            return f"key {shown(name)} outside any section. It belongs under [{section}]."
+    return f"key {shown(name)} outside any section.{_near(name, _KEYS, quote='[{}]')}"
+
+
+def _near(name: str, known: Iterable[str], *, quote: str) -> str:
+    import difflib
+
+    known = list(known)
+    matches = difflib.get_close_matches(name, known, n=1)
+    if matches:
+        return f" Did you mean {quote.format(matches[0])}?"
+    return f" Known: {', '.join(quote.format(one) for one in known)}."
+
+
+def _prices(file: Path, section: Mapping[str, object]) -> Prices:
+    currency = section.get("currency", _NO_PRICES.currency)
+    if not isinstance(currency, str) or not re.fullmatch(r"[A-Za-z]{3}", currency):
+        raise SettingsInvalid(
+            f"{file}: [prices] currency is {_value(currency)}; "
+            "it must be a currency of three letters, such as EUR."
+        )
+    return Prices(
+        currency=currency.upper(),
+        creation_fee=_amount(file, section, "creation_fee"),
+        hourly=_amount(file, section, "hourly"),
+        hourly_per_gb=_amount(file, section, "hourly_per_gb"),
+        priced=any(key in section for key in _AMOUNT_KEYS),
+    )
+
+
+def _amount(file: Path, section: Mapping[str, object], key: str) -> Decimal:
+    found = section.get(key, "0")
+    if isinstance(found, (str, int)) and not isinstance(found, bool):
+        try:
+            return parse_amount(str(found))
+        except Invalid:
+            pass  # told below, with the file and the key
+    raise SettingsInvalid(f"{file}: [prices] {key} is {_value(found)}; {AMOUNT_RULE}.")
+
+
+def _choice(file: Path, section: str, key: str, found: object, choices: type[_Choice]) -> _Choice:
+    for choice in choices:
+        if found == choice.value:
+            return choice
+    allowed = " or ".join(f'"{choice.value}"' for choice in choices)
+    near = f"; it must be {allowed}."
+    raise SettingsInvalid(f"{file}: [{section}] {key} is {_value(found)}{near}")
+
+
+def _value(found: object) -> str:
+    """What was found, as it stands in the file and short."""
+    if isinstance(found, str):
+        return shown(found)
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, dict):
+        return "a section"
+    if isinstance(found, list):
+        return "a list"
+    return shown(str(found)).strip('"')
