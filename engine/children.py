@@ -1,0 +1,182 @@
+"""Child processes that move bytes, so that nothing blocks the event loop.
+
+A child runs one task at a time. Databases in use are read in children only: a process that closes a
+plain handle on a file drops the locks that SQLite holds on it in the same process.
+
+Children end when their parent does, however it ends: their input closes then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import signal
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, ParamSpec, TypeVar
+
+from engine.errors import BackstayError, Failed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+COUNT = 2  # more would need more memory than we promise
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.children import serve; serve()"
+_LENGTH = struct.Struct(">Q")
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+class Children:
+    """A few child processes; use it as an async context manager.
+
+    Every child calls `setup(*arguments)` once before its first task. Leaving the context normally
+    waits for nothing: tasks that were not awaited are ended with their processes.
+    """
+
+    def __init__(self, setup: Callable[..., None], *arguments: object) -> None:
+        self._setup = (setup, arguments)
+        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        self._all: list[_Child] = []
+
+    async def __aenter__(self) -> Children:
+        """Start the processes; they get ready while the caller goes on."""
+        for _ in range(COUNT):
+            child = await _Child.start()
+            self._all.append(child)
+            child.send(*self._setup)
+            self._idle.put_nowait(child)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the processes and wait until they are gone."""
+        for child in self._all:
+            child.kill()
+        for child in self._all:
+            await child.gone()
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a task in a child that is free and give its result.
+
+        `task` is a function at the top of a module. Raises what it raises; `Failed` when the child
+        died. A caller that is cancelled ends the child's work with it.
+        """
+        child = await self._idle.get()
+        result: T = await child.call(task, args, kwargs)
+        self._idle.put_nowait(child)
+        return result
+
+    async def each(self, task: Callable[..., T], *args: object) -> list[T]:
+        """Run a task once in every child; waits until all are free. For what ends their work."""
+        children = [await self._idle.get() for _ in self._all]
+        results = await asyncio.gather(*(child.call(task, args, {}) for child in children))
+        for child in children:
+            self._idle.put_nowait(child)
+        return list(results)
+
+
+class _Child:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._unread = 0
+
+    @classmethod
+    async def start(cls) -> _Child:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-I", "-c", _BOOT, _PACKAGE),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+        )
+        return cls(process)
+
+    def send(self, task: Callable[..., object], args: tuple[object, ...], **kwargs: object) -> None:
+        message = pickle.dumps((task, args, kwargs), protocol=5)
+        assert self._process.stdin is not None  # noqa: S101  # we asked for a pipe
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by `_receive`
+            self._process.stdin.write(_LENGTH.pack(len(message)) + message)
+        self._unread += 1
+
+    async def call(
+        self, task: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> T:
+        self.send(task, args, **kwargs)
+        while self._unread > 1:
+            await self._receive()
+        return await self._receive()  # type: ignore[return-value]  # what `task` returned
+
+    async def _receive(self) -> object:
+        assert self._process.stdout is not None  # noqa: S101  # we asked for a pipe
+        try:
+            (length,) = _LENGTH.unpack(await self._process.stdout.readexactly(_LENGTH.size))
+            message = await self._process.stdout.readexactly(length)
+        except asyncio.IncompleteReadError:
+            code = await self._process.wait()
+            raise Failed(
+                f"A process that moved data ended unexpectedly (exit status {code}).",
+                hint="Nothing half-made was kept. Is the machine out of memory? Try again.",
+            ) from None
+        self._unread -= 1
+        error, value = pickle.loads(message)  # noqa: S301  # from our own child process
+        if error is not None:
+            raise error
+        return value
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def gone(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+        # The pipes close on the loop's next turns; without this they would be closed by the
+        # collector after the loop is gone.
+        transport: Any = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
+        await asyncio.sleep(0)
+
+
+def serve() -> None:
+    """The main loop of a child: read a task, run it, send what it gives; end with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
+    source = os.fdopen(os.dup(0), "rb")
+    sink = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)  # whatever prints must not end up between the answers
+    while (message := _read(source)) is not None:
+        task, args, kwargs = pickle.loads(message)  # noqa: S301  # from our own parent process
+        answer: tuple[BaseException | None, object]
+        try:
+            answer = (None, task(*args, **kwargs))
+        except BackstayError as error:
+            answer = (error, None)
+        except Exception as error:  # noqa: BLE001  # sent to the parent, which raises it
+            error.add_note("In a child process:\n" + traceback.format_exc())
+            answer = (error, None)
+        try:
+            packed = pickle.dumps(answer, protocol=5)
+        except Exception:  # noqa: BLE001  # an error that does not travel is told in words
+            packed = pickle.dumps((Failed(f"Internal error: {answer[0]!r}"), None), protocol=5)
+        sink.write(_LENGTH.pack(len(packed)) + packed)
+        sink.flush()
+
+
+def _read(source: BinaryIO) -> bytes | None:
+    head = source.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    message = source.read(length)
+    return message if len(message) == length else None

@@ -1,0 +1,192 @@
+"""B-trees: which pages belong to one, and the cells of a table's leaves, many pages at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.pages.header import NotCanonical
+
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+
+TABLE_LEAF, TABLE_INTERIOR = 0x0D, 0x05
+INDEX_LEAF, INDEX_INTERIOR = 0x0A, 0x02
+PADDING = 32  # bytes that a buffer must have behind its pages: a varint may be read past the end
+MAX_DEPTH = 20
+
+# Reads pages, given their numbers in any order, into an array of shape (pages, page size).
+ReadPages = Callable[[Ints], Bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The pages of one b-tree without overflow pages: interior ones, and leaves in key order."""
+
+    interior: Ints
+    leaves: Ints
+
+
+def be16(flat: Bytes, at: Ints) -> Ints:
+    """Big-endian 16-bit numbers at the offsets `at`."""
+    return (flat[at].astype(np.int64) << 8) | flat[at + 1]
+
+
+def be32(flat: Bytes, at: Ints) -> Ints:
+    """Big-endian 32-bit numbers at the offsets `at`."""
+    return (be16(flat, at) << 16) | be16(flat, at + 2)
+
+
+def varints(flat: Bytes, at: Ints) -> tuple[Ints, Ints]:
+    """The varints at the offsets `at`: their values, and the offsets just behind them."""
+    first = flat[at]
+    value = (first & 0x7F).astype(np.int64)
+    end = at + 1
+    going = np.flatnonzero(first >= 0x80)
+    for position in range(1, 9):
+        if not going.size:
+            break
+        byte = flat[at[going] + position]
+        if position == 8:
+            value[going] = (value[going] << 8) | byte
+        else:
+            value[going] = (value[going] << 7) | (byte & 0x7F)
+        end[going] += 1
+        going = going[byte >= 0x80]
+    return value, end
+
+
+def cell_starts(flat: Bytes, page_size: int, pages: Ints, header: int) -> tuple[Ints, Ints]:
+    """Offsets of all cells of the pages at indexes `pages` of `flat`, and the count of each page.
+
+    `header` is the size of the b-tree page header: 8 for leaves, 12 for interior pages. Raises
+    `NotCanonical` where a count or a pointer leads outside its page.
+    """
+    base = pages * page_size
+    counts = be16(flat, base + 3)
+    if counts.size and int(counts.max()) * 2 + header > page_size:
+        raise NotCanonical("a b-tree page claims more cells than it can hold")
+    total = int(counts.sum())
+    first = np.cumsum(counts) - counts
+    within = np.arange(total, dtype=np.int64) - np.repeat(first, counts)
+    page_base = np.repeat(base, counts)
+    pointers = be16(flat, page_base + header + within * 2)
+    if total and (int(pointers.min()) < header or int(pointers.max()) >= page_size):
+        raise NotCanonical("a cell pointer leads outside its page")
+    return page_base + pointers, counts
+
+
+def walk(read: ReadPages, root: int, page_count: int, *, index: bool) -> Tree:
+    """The pages of the b-tree at `root`; its leaves are named but not read.
+
+    Raises `NotCanonical` where the tree is not one: wrong page types, pages out of range or used
+    twice, more levels than SQLite allows.
+    """
+    inner_type, leaf_type = (INDEX_INTERIOR, INDEX_LEAF) if index else (TABLE_INTERIOR, TABLE_LEAF)
+    level = np.array([root], dtype=np.int64)
+    interior: list[Ints] = []
+    seen = 0
+    for _ in range(MAX_DEPTH):
+        if int(level.min()) < 2 or int(level.max()) > page_count:
+            raise NotCanonical("a b-tree names a page that the file does not have")
+        seen += level.size
+        if seen > page_count:
+            raise NotCanonical("a b-tree uses a page twice")
+        top = int(read(level[:1])[0, 0])
+        if top == leaf_type:
+            return Tree(np.concatenate([*interior, np.empty(0, np.int64)]), level)
+        if top != inner_type:
+            raise NotCanonical(f"a b-tree page has the type {top}")
+        interior.append(level)
+        level = _children(read(level), inner_type)
+    raise NotCanonical("a b-tree is deeper than SQLite allows")
+
+
+def _children(pages: Bytes, inner_type: int) -> Ints:
+    """The child pages of interior pages, in key order; the right-most child comes last of each."""
+    count, page_size = pages.shape
+    if bool((pages[:, 0] != inner_type).any()):
+        raise NotCanonical("b-tree pages of different types on one level")
+    flat = np.concatenate([pages.reshape(-1), np.zeros(PADDING, np.uint8)])
+    every = np.arange(count, dtype=np.int64)
+    cells, counts = cell_starts(flat, page_size, every, 12)
+    children = np.empty(cells.size + count, dtype=np.int64)
+    last = np.cumsum(counts + 1) - 1
+    is_last = np.zeros(children.size, dtype=bool)
+    is_last[last] = True
+    children[~is_last] = be32(flat, cells)
+    children[is_last] = be32(flat, every * page_size + 8)
+    return children
+
+
+@dataclass(frozen=True, slots=True)
+class LeafCells:
+    """The cells of some table leaves: rowids, where each id stands, and the count of each page."""
+
+    rowids: Ints
+    id_at: Ints
+    counts: Ints
+
+
+ID_LENGTH = 24
+ID_SERIAL = 2 * ID_LENGTH + 13  # the record format's type of a 24-byte text
+
+
+def leaf_cells(flat: Bytes, page_size: int, pages: Ints, id_column: int) -> LeafCells:
+    """Read the cells of the table leaves at indexes `pages` of `flat`, in the order given.
+
+    `flat` has `PADDING` bytes behind its last page. Raises `NotCanonical` where a page is no table
+    leaf, or an id is not a text of 24 bytes inside its page.
+    """
+    if bool((flat[pages * page_size] != TABLE_LEAF).any()):
+        raise NotCanonical("a leaf of the table has another type")
+    starts, counts = cell_starts(flat, page_size, pages, 8)
+    payload, after = varints(flat, starts)
+    rowids, record = varints(flat, after)
+    header, types = varints(flat, record)
+    body = record + header
+    for _ in range(id_column):
+        serial, types = varints(flat, types)
+        body = body + serial_sizes(serial)
+    if starts.size and not bool((flat[types] == ID_SERIAL).all()):
+        raise NotCanonical("an id is not a text of 24 characters")
+    end = body + ID_LENGTH
+    if starts.size:
+        page_end = np.repeat((pages + 1) * page_size, counts)
+        fits = (end <= page_end) & (end - record <= local_payload(payload, page_size))
+        if not bool(fits.all()):
+            raise NotCanonical("an id lies outside its page")
+    return LeafCells(rowids, body, counts)
+
+
+def serial_sizes(serial: Ints) -> Ints:
+    """How many bytes a value takes in a record, by its serial type."""
+    small = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0], dtype=np.int64)
+    return np.where(serial >= 12, (serial - 12) >> 1, small[np.minimum(serial, 11)])
+
+
+def local_payload(payload: Ints, page_size: int) -> Ints:
+    """How much of each payload a table leaf holds itself; the rest is on overflow pages."""
+    most = page_size - 35
+    least = (page_size - 12) * 32 // 255 - 23
+    spilled = least + (payload - least) % (page_size - 4)
+    return np.where(payload <= most, payload, np.where(spilled <= most, spilled, least))
+
+
+def index_overflow(flat: Bytes, page_size: int, pages: Ints, *, leaf: bool) -> Ints:
+    """The first overflow page of every index cell that has one."""
+    starts, _ = cell_starts(flat, page_size, pages, 8 if leaf else 12)
+    payload, body = varints(flat, starts if leaf else starts + 4)
+    most = (page_size - 12) * 64 // 255 - 23
+    long = np.flatnonzero(payload > most)
+    payload, body = payload[long], body[long]
+    least = (page_size - 12) * 32 // 255 - 23
+    spilled = least + (payload - least) % (page_size - 4)
+    local = np.where(spilled <= most, spilled, least)
+    where = body + local
+    if where.size and int(where.max()) + 4 > flat.size:
+        raise NotCanonical("an index cell reaches outside its page")
+    return be32(flat, where)

@@ -1,0 +1,123 @@
+"""What the schema of a device's database says, and whether its images can be canonical."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.pages.header import Header, NotCanonical
+
+TABLE = "data"
+ID = "id"
+
+
+class LeaveOut(StrEnum):
+    """Which indexes a backup leaves out, to be rebuilt on restore."""
+
+    NONE = "none"
+    PRIMARY_KEY = "primary-key"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of the table: its name and the page its b-tree starts at."""
+
+    name: str
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where the rows of a device's database are, and the indexes over them."""
+
+    table_root: int
+    id_column: int  # position of the id in a record
+    primary_key: Index
+    others: tuple[Index, ...]
+
+    def left_out(self, choice: LeaveOut) -> tuple[Index, ...]:
+        """The indexes that a backup leaves out under `choice`."""
+        if choice is LeaveOut.NONE:
+            return ()
+        if choice is LeaveOut.PRIMARY_KEY:
+            return (self.primary_key,)
+        return (self.primary_key, *self.others)
+
+
+def check_header(header: Header) -> None:
+    """Raise `NotCanonical` for files that are laid out in a way that images do not cover."""
+    if header.auto_vacuum:
+        raise NotCanonical("it uses auto-vacuum")
+    if header.reserved:
+        raise NotCanonical("its pages have reserved bytes")
+    if header.text_encoding != 1:
+        raise NotCanonical("its text is not UTF-8")
+    if header.schema_format != 4:
+        raise NotCanonical("its schema has an old format")
+    if header.page_count >= 0x0D000000:
+        raise NotCanonical("it has too many pages")
+
+
+def read_shape(connection: sqlite3.Connection) -> Shape:
+    """Read the shape inside the connection's transaction.
+
+    Raises `NotCanonical` for a schema that is not a device's: another table beside ``data``, no
+    text primary key ``id``, generated columns, WITHOUT ROWID, a hidden or partial primary key.
+    """
+    tables: list[tuple[str, int, str]] = []
+    indexes: list[Index] = []
+    for kind, name, table, root, sql in connection.execute(
+        "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
+    ):
+        if kind == "table" and not str(name).startswith("sqlite_"):
+            tables.append((name, root, sql))
+        elif kind == "index" and table == TABLE:
+            indexes.append(Index(name, root))
+        elif kind not in ("table", "index"):
+            raise NotCanonical(f"its schema has a {kind}")
+    if [name for name, _, _ in tables] != [TABLE]:
+        raise NotCanonical("its tables are not those of a device")
+    _, root, sql = tables[0]
+    tail = sql.rpartition(")")[2].upper()
+    if not root or "ROWID" in tail or "VIRTUAL" in sql[:20].upper():
+        raise NotCanonical("its table has no rowids")
+    primary = _primary_key(connection, indexes)
+    return Shape(
+        table_root=root,
+        id_column=_id_column(connection),
+        primary_key=primary,
+        others=tuple(index for index in indexes if index != primary),
+    )
+
+
+def _id_column(connection: sqlite3.Connection) -> int:
+    position = -1
+    for number, name, _, _, _, key, hidden in connection.execute(f"PRAGMA table_xinfo({TABLE})"):
+        if hidden:
+            raise NotCanonical("its table has generated columns")
+        if (name == ID) != (key == 1) or key > 1:
+            raise NotCanonical("its primary key is not the id")
+        if name == ID:
+            position = number
+    if position < 0:
+        raise NotCanonical("its table has no id")
+    return position
+
+
+def _primary_key(connection: sqlite3.Connection, indexes: list[Index]) -> Index:
+    for row in connection.execute(f"PRAGMA index_list({TABLE})").fetchall():
+        name, unique, origin, partial = row[1:5]
+        if origin != "pk":
+            continue
+        keys = [
+            (column, descending, collation)
+            for _, _, column, descending, collation, key in connection.execute(
+                f'PRAGMA index_xinfo("{name}")'
+            )
+            if key
+        ]
+        if unique and not partial and keys == [(ID, 0, "BINARY")]:
+            return next(index for index in indexes if index.name == name)
+    raise NotCanonical("its primary key has no plain index")

@@ -1,0 +1,6 @@
+"""Making databases of stored images, in child processes, into folders that nobody else knows yet.
+
+- `child` sets a process up.
+- `databases` writes an image's pages, gives every variable a new id, and completes the file.
+- `complete` builds what the backup left out, and checks the file.
+"""

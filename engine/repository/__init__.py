@@ -1,0 +1,55 @@
+"""Where the bytes of all backups live: chunks in packs, and one manifest per backup.
+
+Format 1
+========
+
+A repository is a set of named objects in a store (`engine.repository.storage`)::
+
+    config                  what this repository is; the only object that is plain JSON
+    packs/ab/ab..           chunks; named by 32 random hexadecimal digits
+    manifests/<backup id>   one per backup
+    damaged/<pack>-<frame>  empty: a frame that was found damaged, so that its chunks count as lost
+
+**config** holds ``format``, ``id`` (32 hexadecimal digits), ``encryption`` (``aes-256-gcm`` or
+``none``), ``chunk_size`` and ``key_check``, which tells a wrong key from a right one. A repository
+that is not encrypted holds its key here as ``key``: its checks then find damage, not forgery.
+
+**Keys.** One random key of 32 bytes. From it BLAKE3's key derivation makes, with the repository's
+id, one key each for naming chunks, for packs and for manifests.
+
+**Chunks.** An image of a database is cut into chunks of 16 KiB, or of one page where pages are
+larger. A chunk is named by the first 16 bytes of its keyed BLAKE3 hash. A chunk of zeros is not
+stored; its name is 16 zero bytes. The names of a file's chunks, in order, are themselves cut into
+chunks of 1,024 names (*lists*), and the manifest names these: an image of 1 GB takes 60 names in
+the manifest, and only the lists that changed are stored again.
+
+**Packs.** ``BKSTPACK`` and a version byte; frames, one behind the other; a trailer; the trailer's
+length (4 bytes, big-endian). A frame holds up to 256 KiB of chunks, compressed together with zstd
+and sealed. The trailer, sealed too, says how long each frame is and which chunks are in it::
+
+    frames u32, chunks u32
+    per frame: sealed length u32, number of chunks u32
+    per chunk: length u32
+    per chunk: name, 16 bytes
+
+Sealing: AES-256-GCM under a key derived for this pack alone from the pack key and the pack's name;
+the nonce is the frame's number (the trailer's is 2^32), so none is ever used twice; nothing that is
+moved to another pack or place still opens. Not encrypted: a keyed BLAKE3 tag of 16 bytes instead.
+
+**Manifests.** ``BKSTMFST`` and a version byte; 12 random bytes, the nonce; JSON, compressed with
+zstd and sealed under a key derived for this manifest alone from the manifest key and the backup's
+id: a manifest that is renamed, altered or forged does not open. Every name and number in it is
+checked before it is used (`engine.repository.manifest`).
+
+Write order
+===========
+
+1. Packs: each is put under its final name only when it is whole and on disk.
+2. When all packs are on disk, the manifest appears, by one atomic step that never replaces another.
+   That is the moment in which the backup comes to exist.
+3. Then the catalog learns of it. A manifest that the catalog lacks is adopted at the next start.
+
+A backup that is killed leaves at most packs that nothing names; clean-up removes them. Nothing that
+exists is ever rewritten. A chunk that is in a damaged frame, or in a pack that is gone, is stored
+again by the next backup that needs it, and older backups that need it are whole again with it.
+"""

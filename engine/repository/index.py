@@ -1,0 +1,161 @@
+"""Which chunks a repository holds, and where: built from the trailers of its packs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import RepositoryDamaged
+from engine.repository.keys import Keys
+from engine.repository.packs import HEAD, NAME_LENGTH, Trailer, read_trailer
+from engine.repository.storage import Storage
+
+Names = NDArray[np.uint8]  # shape (chunks, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: its pack, its number in it, where it lies; `size` is the bytes of its chunks."""
+
+    pack: str
+    number: int
+    offset: int
+    length: int
+    size: int
+
+
+class ChunkIndex:
+    """All chunks of a repository, sorted by name. Flat memory: about 30 bytes per chunk.
+
+    `unreadable` names the packs whose trailers could not be read; their chunks count as lost.
+    """
+
+    def __init__(
+        self,
+        packs: list[str],
+        trailers: list[Trailer],
+        damaged: set[tuple[str, int]],
+        unreadable: tuple[str, ...] = (),
+    ) -> None:
+        self.packs = packs
+        self.unreadable = unreadable
+        frame_pack, frame_number, frame_offset = [], [], []
+        lengths, chunks_per_frame = [], []
+        for number, trailer in enumerate(trailers):
+            frames = trailer.frame_lengths.size
+            frame_pack.append(np.full(frames, number, np.uint32))
+            frame_number.append(np.arange(frames, dtype=np.uint32))
+            ends = np.cumsum(trailer.frame_lengths, dtype=np.int64)
+            frame_offset.append(ends - trailer.frame_lengths + len(HEAD))
+            lengths.append(trailer.frame_lengths)
+            chunks_per_frame.append(trailer.frame_chunks)
+        self._frame_pack = _joined(frame_pack, np.uint32)
+        self._frame_number = _joined(frame_number, np.uint32)
+        self._frame_offset = _joined(frame_offset, np.int64)
+        self._frame_length = _joined(lengths, np.uint32)
+        per_frame = _joined(chunks_per_frame, np.uint32).astype(np.int64)
+        chunk_length = _joined([trailer.chunk_lengths for trailer in trailers], np.uint32)
+        names = _joined([trailer.names.reshape(-1) for trailer in trailers], np.uint8)
+        words = names.view(">u8").reshape(-1, 2)
+
+        chunk_frame = np.repeat(np.arange(per_frame.size, dtype=np.uint32), per_frame)
+        ends = np.cumsum(chunk_length, dtype=np.int64)
+        starts = ends - chunk_length
+        first = np.cumsum(per_frame) - per_frame
+        frame_start = np.append(starts, 0)[np.minimum(first, starts.size)]
+        self._frame_size = np.add.reduceat(np.append(chunk_length, 0), first).astype(np.int64)
+        self._frame_size[per_frame == 0] = 0
+        within = starts - frame_start[chunk_frame] if starts.size else starts
+
+        good = np.arange(chunk_frame.size)
+        if damaged:
+            bad = [
+                (packs[pack], number) in damaged
+                for pack, number in zip(
+                    self._frame_pack.tolist(), self._frame_number.tolist(), strict=True
+                )
+            ]
+            good = np.flatnonzero(~np.array(bad, bool)[chunk_frame])
+        order = good[np.argsort(words[good, 0].astype(np.uint64), kind="stable")]
+        self._high = words[order, 0].astype(np.uint64)
+        self._low = words[order, 1].astype(np.uint64)
+        self._frame = chunk_frame[order]
+        self._start = within[order].astype(np.uint32)
+        self._length = chunk_length[order]
+
+    def find(self, names: Names) -> NDArray[np.int64]:
+        """The places of chunks in this index, -1 for those it does not have."""
+        words = np.ascontiguousarray(names).view(">u8").reshape(-1, 2)
+        high, low = words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+        place = np.searchsorted(self._high, high)
+        result = np.full(place.size, -1, np.int64)
+        unsure = np.arange(place.size)
+        while unsure.size:  # nearly always one turn: names that share 64 bits follow each other
+            inside = place[unsure] < self._high.size
+            unsure = unsure[inside]
+            at = place[unsure]
+            same_high = self._high[at] == high[unsure]
+            same = same_high & (self._low[at] == low[unsure])
+            result[unsure[same]] = at[same]
+            unsure = unsure[same_high & ~same]
+            place[unsure] += 1
+        return result
+
+    def stored_bytes(self, places: NDArray[np.int64]) -> float:
+        """What chunks occupy in the repository: their shares of the sealed frames they are in."""
+        frames = self._frame[places]
+        share = self._frame_length[frames] / np.maximum(self._frame_size[frames], 1)
+        return float((self._length[places] * share).sum())
+
+    def packs_of(self, places: NDArray[np.int64]) -> set[str]:
+        """The packs that chunks are in."""
+        return {self.packs[number] for number in np.unique(self._frame_pack[self._frame[places]])}
+
+    def locate(self, place: int) -> tuple[int, int, int]:
+        """The number of the frame that a chunk is in, and its start and length inside it."""
+        return int(self._frame[place]), int(self._start[place]), int(self._length[place])
+
+    def frame(self, number: int) -> Frame:
+        """A frame by its number in this index."""
+        return Frame(
+            pack=self.packs[int(self._frame_pack[number])],
+            number=int(self._frame_number[number]),
+            offset=int(self._frame_offset[number]),
+            length=int(self._frame_length[number]),
+            size=int(self._frame_size[number]),
+        )
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
+
+
+def load_index(storage: Storage, keys: Keys) -> ChunkIndex:
+    """Read the trailers of all packs. Damaged trailers are passed over and named in the index."""
+    packs: list[str] = []
+    trailers: list[Trailer] = []
+    unreadable: list[str] = []
+    for name, size in sorted(storage.list("packs")):
+        pack = name.rpartition("/")[2]
+        if name != f"packs/{pack[:2]}/{pack}" or len(pack) != 2 * NAME_LENGTH:
+            continue  # a copy or a stray file: only what stands in its own place counts
+        try:
+            trailers.append(read_trailer(storage, keys, pack, size))
+            packs.append(pack)
+        except RepositoryDamaged:
+            unreadable.append(pack)
+    return ChunkIndex(packs, trailers, damaged_frames(storage), tuple(unreadable))
+
+
+def damaged_frames(storage: Storage) -> set[tuple[str, int]]:
+    """The frames that were found damaged."""
+    found = set()
+    for name, _ in storage.list("damaged"):
+        pack, _, number = name.rpartition("/")[2].rpartition("-")
+        if number.isdigit():
+            found.add((pack, int(number)))
+    return found

@@ -1,0 +1,269 @@
+"""A repository: opened with its key, it gives and takes manifests and reads chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew, WrongKey
+from engine.repository.keys import KEY_LENGTH, Encryption, Keys, SealBroken, new_key
+from engine.repository.manifest import (
+    BACKUP_ID,
+    LIST_NAMES,
+    NAME_LENGTH,
+    Image,
+    Manifest,
+    decode,
+    encode,
+)
+from engine.repository.storage import AlreadyStored, NotStored, Storage
+
+if TYPE_CHECKING:
+    from engine.repository.index import ChunkIndex, Names
+
+FORMAT = 1
+CHUNK_SIZE = 16 * 1024
+_MANIFEST_HEAD = b"BKSTMFST\x01"
+_NONCE_LENGTH = 12
+_MOST_MANIFEST = 512 << 20  # bytes, uncompressed
+_CACHED_FRAMES = 8
+
+
+class ChunkLost(RepositoryDamaged):
+    """A chunk is missing, or the frame that holds it is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An open repository. Its methods block; call them in a thread or a child process."""
+
+    storage: Storage
+    id: str
+    keys: Keys = field(repr=False)
+    chunk_size: int
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what it holds is unreadable without the key."""
+        return self.keys.encryption is Encryption.AES
+
+    def chunk_length(self, page_size: int) -> int:
+        """Bytes in a chunk of an image with pages of `page_size` bytes."""
+        return max(self.chunk_size, page_size)
+
+    def put_manifest(self, manifest: Manifest) -> int:
+        """Store a manifest: from here on the backup exists. Gives the bytes it occupies."""
+        import zstandard
+
+        nonce = secrets.token_bytes(_NONCE_LENGTH)
+        packed = zstandard.ZstdCompressor(level=3).compress(encode(manifest))
+        sealed = self.keys.manifest_sealer(manifest.backup).seal(nonce, packed)
+        try:
+            self.storage.put(f"manifests/{manifest.backup}", [_MANIFEST_HEAD, nonce, sealed])
+        except AlreadyStored:
+            raise Failed(f"A backup with the id {manifest.backup} exists already.") from None
+        return len(_MANIFEST_HEAD) + len(nonce) + len(sealed)
+
+    def manifest(self, backup: str) -> Manifest:
+        """Read a backup's manifest. Raises `NotFound`, `RepositoryDamaged` and `TooNew`."""
+        import zstandard
+
+        where = f"The manifest of backup {backup}"
+        try:
+            raw = self.storage.read(f"manifests/{backup}")
+        except NotStored:
+            raise NotFound(
+                f"{where} is not in the repository.",
+                hint="Nothing was changed. Other backups are not concerned.",
+            ) from None
+        head = _MANIFEST_HEAD
+        if raw[: len(head) - 1] == head[:-1] and len(raw) > len(head) and raw[len(head) - 1] > 1:
+            raise TooNew(f"{where} has a format that this Backstay does not know.")
+        if raw[: len(head)] != head:
+            raise RepositoryDamaged(f"{where} is damaged or cut short.")
+        nonce = raw[len(head) : len(head) + _NONCE_LENGTH]
+        try:
+            packed = self.keys.manifest_sealer(backup).open(nonce, raw[len(head) + _NONCE_LENGTH :])
+            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MOST_MANIFEST)
+        except (SealBroken, zstandard.ZstdError) as error:
+            raise RepositoryDamaged(f"{where} is damaged, cut short or forged.") from error
+        return decode(plain, backup, self.chunk_size)
+
+    def manifests(self) -> dict[str, int]:
+        """The ids of all backups, with the bytes that their manifests occupy."""
+        found = {}
+        for name, size in self.storage.list("manifests"):
+            backup = name.removeprefix("manifests/")
+            if BACKUP_ID.fullmatch(backup):
+                found[backup] = size
+        return found
+
+    def packs(self) -> dict[str, int]:
+        """All packs, with their sizes in bytes."""
+        return {name.rpartition("/")[2]: size for name, size in self.storage.list("packs")}
+
+    def has_damage(self) -> bool:
+        """Whether a frame is marked as damaged."""
+        return next(iter(self.storage.list("damaged")), None) is not None
+
+
+def create_repository(storage: Storage, encryption: Encryption) -> tuple[Repository, bytes]:
+    """Make a new repository and its key. Raises `Failed` where there is one already."""
+    key = new_key()
+    identity = secrets.token_hex(16)
+    keys = Keys.derive(key, identity, encryption)
+    config: dict[str, object] = {
+        "format": FORMAT,
+        "id": identity,
+        "encryption": encryption.value,
+        "chunk_size": CHUNK_SIZE,
+        "key_check": keys.check,
+    }
+    if encryption is Encryption.NONE:
+        config["key"] = key.hex()
+    try:
+        storage.put("config", [json.dumps(config, indent=1).encode() + b"\n"])
+    except AlreadyStored:
+        raise Failed("There is a repository already; it was left as it is.") from None
+    return Repository(storage, identity, keys, CHUNK_SIZE), key
+
+
+def repository_encryption(storage: Storage) -> Encryption | None:
+    """How the repository in a store is sealed; None where there is no repository."""
+    try:
+        return Encryption(str(_read_config(storage)["encryption"]))
+    except NotStored:
+        return None
+
+
+def open_repository(storage: Storage, key: bytes | None) -> Repository:
+    """Open a repository; `key` may be None where it is not encrypted.
+
+    Raises `NotFound`, `RepositoryDamaged`, `TooNew`, and `WrongKey` where the key is another's.
+    """
+    try:
+        config = _read_config(storage)
+    except NotStored:
+        raise NotFound("There is no repository here.") from None
+    identity = str(config["id"])
+    encryption = Encryption(str(config["encryption"]))
+    if encryption is Encryption.NONE:
+        key = bytes.fromhex(str(config["key"]))
+    if key is None:
+        raise WrongKey("The key of the repository is missing.")
+    keys = Keys.derive(key, identity, encryption)
+    if not hmac.compare_digest(keys.check, str(config["key_check"])):
+        raise WrongKey("The key does not belong to this repository.")
+    return Repository(storage, identity, keys, int(str(config["chunk_size"])))
+
+
+def _read_config(storage: Storage) -> dict[str, object]:
+    """The checked config. Raises `NotStored`."""
+    raw = storage.read("config")
+    try:
+        config = json.loads(raw)
+        if config["format"] > FORMAT:
+            raise TooNew(
+                f"The repository has the format {config['format']}; this Backstay knows {FORMAT}."
+            )
+        sound = (
+            len(bytes.fromhex(config["id"])) == 16
+            and config["encryption"] in list(Encryption)
+            and config["chunk_size"] == CHUNK_SIZE
+            and len(bytes.fromhex(config["key_check"])) == KEY_LENGTH
+            and len(bytes.fromhex(config.get("key", ""))) in (0, KEY_LENGTH)
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise RepositoryDamaged("The repository's config is damaged.") from error
+    if not sound:
+        raise RepositoryDamaged("The repository's config is damaged.")
+    return dict(config)
+
+
+class ChunkReader:
+    """Reads chunks by name. Not safe to share between threads."""
+
+    def __init__(self, repository: Repository, index: ChunkIndex) -> None:
+        self._repository = repository
+        self._index = index
+        self._frames: OrderedDict[int, bytes] = OrderedDict()
+
+    def read_list(self, image: Image, number: int) -> bytes:
+        """The names of the chunks in one list of an image, joined. Raises `ChunkLost`."""
+        chunks = -(-image.size // self._repository.chunk_length(image.page_size))
+        length = NAME_LENGTH * min(LIST_NAMES, chunks - number * LIST_NAMES)
+        name = image.lists[number]
+        joined = self.read(name) if any(name) else bytes(length)
+        if len(joined) != length:
+            raise ChunkLost("A list of chunks is damaged.")
+        return joined
+
+    def read(self, name: bytes) -> bytes:
+        """One chunk. Raises `ChunkLost`."""
+        import numpy as np
+
+        place = int(self._index.find(np.frombuffer(name, np.uint8).reshape(1, 16))[0])
+        if place < 0:
+            raise ChunkLost("A chunk is missing from the repository.")
+        frame, start, length = self._index.locate(place)
+        return self._frame(frame)[start : start + length]
+
+    def read_into(self, names: Names, chunk: int, buffer: memoryview) -> None:
+        """Put chunks of `chunk` bytes (the last may be shorter) one behind the other.
+
+        Names of zeros leave their place in the buffer as it is. Every chunk is checked against its
+        name. Raises `ChunkLost`.
+        """
+        import numpy as np
+        from blake3 import blake3
+
+        key = self._repository.keys.chunk
+        wanted = np.flatnonzero(names.any(axis=1))
+        places = self._index.find(names[wanted])
+        if (places < 0).any():
+            raise ChunkLost("A chunk is missing from the repository.")
+        for number, place in zip(wanted.tolist(), places.tolist(), strict=True):
+            frame, start, length = self._index.locate(place)
+            target = buffer[number * chunk : number * chunk + chunk]
+            data = memoryview(self._frame(frame))[start : start + length]
+            if length != len(target):
+                raise ChunkLost("A chunk has another length than its place.")
+            if blake3(data, key=key).digest(16) != names[number].tobytes():
+                raise ChunkLost("A chunk is not what its name says.")
+            target[:] = data
+
+    def _frame(self, number: int) -> bytes:
+        from engine.repository.packs import damage_mark, open_frame
+
+        cached = self._frames.get(number)
+        if cached is not None:
+            self._frames.move_to_end(number)
+            return cached
+        frame = self._index.frame(number)
+        try:
+            data = open_frame(
+                self._repository.storage,
+                self._repository.keys,
+                frame.pack,
+                number=frame.number,
+                offset=frame.offset,
+                length=frame.length,
+                size=frame.size,
+            )
+        except NotStored as error:
+            raise ChunkLost(f"Pack {frame.pack} is missing or cut short.") from error
+        except SealBroken as error:
+            # The mark lets the next backup store these chunks again. Where it cannot be written,
+            # the damage itself is still what has to be told.
+            with contextlib.suppress(AlreadyStored, StorageFailed):
+                self._repository.storage.put(damage_mark(frame.pack, frame.number), [])
+            raise ChunkLost(f"Pack {frame.pack} is damaged.") from error
+        self._frames[number] = data
+        if len(self._frames) > _CACHED_FRAMES:
+            self._frames.popitem(last=False)
+        return data

@@ -1,0 +1,45 @@
+"""What a child process was set up with for one backup, and the tasks that concern all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.pages.btree import PADDING, Bytes
+from engine.pages.shape import LeaveOut
+from engine.repository.index import Names
+from engine.repository.repository import Repository
+from engine.snapshot.store import ChunkStore, Measured, measure
+
+SLICE = 8 << 20  # bytes read at once
+
+
+class Setup:
+    """The setup of this process: set by `configure`, read by the tasks."""
+
+    store: ChunkStore
+    leave_out: LeaveOut
+    scratch: Path
+    buffer: Bytes  # SLICE bytes and padding, reused by every task
+
+
+setup = Setup()
+
+
+def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
+    """Set this process up for one backup; `scratch` is a private folder for temporary files."""
+    setup.store = ChunkStore(repository)
+    setup.leave_out = leave_out
+    setup.scratch = Path(scratch)
+    setup.buffer = np.zeros(SLICE + PADDING, np.uint8)
+
+
+def finish() -> dict[str, int]:
+    """Store what this process still holds; the packs it made, with their sizes."""
+    return setup.store.finish()
+
+
+def measure_images(images: list[Names]) -> list[Measured]:
+    """`measure`, as a task."""
+    return measure(setup.store.repository, images)

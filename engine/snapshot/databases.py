@@ -1,0 +1,280 @@
+"""Tasks of child processes that read databases into the repository.
+
+A file of up to `SLICE` bytes is read by one task, `begin`. A larger one takes several: `begin`
+plans it, `read_slice` reads and stores one part in whatever child is free, and `seal` makes an
+image of the parts, or `settle` where somebody has written to the file meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from engine.errors import SourceDamaged
+from engine.pages.btree import PADDING, Bytes, Ints, ReadPages, be16, walk
+from engine.pages.canonical import KEPT, LEAF, Plan, apply, keep_as_is, plan_image
+from engine.pages.header import Header, NotCanonical
+from engine.pages.shape import LeaveOut, read_shape
+from engine.repository.index import Names
+from engine.repository.manifest import NAME_LENGTH, Image, Stamp
+from engine.snapshot.child import SLICE, setup
+from engine.snapshot.live import LiveFile
+
+PIECE = 64 << 10  # bytes that are compared at once when a file is settled
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A file at the moment it was first read. `first` and `last` are epoch milliseconds.
+
+    `path` is the file to read slices from: the database itself, or a private copy of one in WAL
+    mode. `index_names` are the indexes that the plan leaves out. `rows` is None where the rows are
+    counted page by page.
+    """
+
+    path: str
+    plan: Plan
+    counter: int
+    stamp: Stamp
+    first: int | None
+    last: int | None
+    index_names: tuple[str, ...]
+    rows: int | None
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Chunks of consecutive pages, and what is needed to see later whether they changed.
+
+    `names` is None where the pages were not those of the plan: somebody had changed them.
+    """
+
+    first: int  # page number
+    counter: int
+    names: Names | None
+    pieces: Names  # hashes of the raw pieces
+    rows: Ints  # rows of the table in each chunk
+    lookalikes: Ints
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A whole database, read and stored: its image, and what the manifest says of it.
+
+    `names` are all chunks that belong to the image, its lists among them.
+    """
+
+    image: Image
+    names: Names
+    rows: int
+    first: int | None
+    last: int | None
+    stamp: Stamp
+    longest_lock: float
+
+
+def begin(path: str, *, as_is: bool) -> Opening | Read:
+    """Plan a file; one that fits a slice is read and stored at once.
+
+    `as_is` keeps its pages as they are. Raises `SourceDamaged` and `Busy`.
+    """
+    with LiveFile(Path(path)) as live:
+        if live.header().wal:
+            return _begin_copy(live, as_is=as_is)
+        with live.locked():
+            opening = look(live, as_is=as_is)
+            small = opening.plan.page_count * opening.plan.page_size <= SLICE
+            if small:
+                flat = setup.buffer[: opening.plan.page_count * opening.plan.page_size + PADDING]
+                live.read_into(flat.data[:-PADDING], 0)
+    opening = replace(opening, longest_lock=live.longest_lock)
+    if not small:
+        return opening
+    try:
+        return seal(opening, [store_pages(opening.plan, 1, flat)])
+    except NotCanonical:
+        return begin(path, as_is=True)
+
+
+def _begin_copy(live: LiveFile, *, as_is: bool) -> Opening | Read:
+    """Copy a database in WAL mode, where readers hold nobody up, and go on with the copy."""
+    stamp = live.stamp()
+    handle, copy = tempfile.mkstemp(dir=setup.scratch, suffix=".db")
+    os.close(handle)
+    with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        target.execute("PRAGMA synchronous = OFF")
+        with live.told():
+            live.connection.backup(target, pages=-1)
+        target.execute("PRAGMA journal_mode = DELETE")
+    begun = begin(copy, as_is=as_is)
+    if isinstance(begun, Read):
+        Path(copy).unlink()
+    return replace(begun, stamp=stamp, longest_lock=0.0)
+
+
+def look(live: LiveFile, *, as_is: bool) -> Opening:
+    """Inside a file's lock: plan it, and note what the manifest says of it."""
+    header = live.header()
+    plan, names, rows = _plan(live, header, as_is=as_is)
+    first, last = _time_span(live.connection, header)
+    counter = header.change_counter
+    return Opening(
+        str(live.path), plan, counter, live.stamp(), first, last, names, rows, live.longest_lock
+    )
+
+
+def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
+    """Read and store `count` pages from page number `first` on; `plan` may be cut to them."""
+    flat = setup.buffer[: count * plan.page_size + PADDING]
+    with LiveFile(Path(path)) as live, live.locked():
+        counter = live.counter()
+        live.read_into(flat.data[:-PADDING], (first - 1) * plan.page_size)
+    pieces = piece_hashes(flat[:-PADDING])
+    try:
+        part = store_pages(plan, first, flat)
+    except NotCanonical:
+        part = Slice(first, 0, None, pieces, nothing(), nothing(), 0.0)
+    return replace(part, counter=counter, pieces=pieces, longest_lock=live.longest_lock)
+
+
+def cut(plan: Plan, first: int, count: int) -> Plan:
+    """The part of a plan that concerns `count` pages from `first` on."""
+    kinds = np.full(first - 1 + count, KEPT, np.uint8)
+    kinds[first - 1 :] = plan.kinds[first - 1 : first - 1 + count]
+    written = {n: page for n, page in plan.written.items() if first <= n < first + count}
+    return replace(plan, kinds=kinds, written=written)
+
+
+def seal(opening: Opening, parts: list[Slice]) -> Read:
+    """Store the lists of an image whose slices, in order, are all stored."""
+    names = np.concatenate([part.names for part in parts if part.names is not None])
+    lists = setup.store.add_list(names)
+    plan = opening.plan
+    lookalikes = np.concatenate([part.lookalikes for part in parts])
+    counted = sum(int(part.rows.sum()) for part in parts)
+    image = Image(
+        page_size=plan.page_size,
+        page_count=plan.page_count,
+        lists=lists,
+        id_column=plan.id_column,
+        left_out=opening.index_names,
+        lookalikes=tuple(lookalikes.tolist()),
+        stored=0,
+    )
+    return Read(
+        image=image,
+        names=np.concatenate([names, np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)]),
+        rows=opening.rows if opening.rows is not None else counted,
+        first=opening.first,
+        last=opening.last,
+        stamp=opening.stamp,
+        longest_lock=max([opening.longest_lock, *(part.longest_lock for part in parts)]),
+    )
+
+
+def _plan(
+    live: LiveFile, header: Header, *, as_is: bool
+) -> tuple[Plan, tuple[str, ...], int | None]:
+    """Plan a file inside its lock: the plan, the indexes it leaves out, rows if counted here."""
+    read = _reader(live, header)
+    leave_out = setup.leave_out
+    try:
+        shape = read_shape(live.connection)
+    except NotCanonical:
+        return keep_as_is(header, None), (), _count(live)
+    if not as_is and leave_out is not LeaveOut.NONE:
+        with contextlib.suppress(NotCanonical):  # kept as it is, which is always right
+            first_page = read(np.ones(1, np.int64))[0].tobytes()
+            plan = plan_image(read, header, shape, leave_out, first_page)
+            return plan, tuple(index.name for index in shape.left_out(leave_out)), None
+    try:
+        table = walk(read, shape.table_root, header.page_count, index=False)
+    except NotCanonical as error:
+        raise SourceDamaged(f"{live.path} cannot be read: {error}.") from None
+    return keep_as_is(header, table), (), None
+
+
+def _count(live: LiveFile) -> int:
+    """Rows of a table whose pages are not known; a file without one is no device's."""
+    found = live.connection.execute("SELECT type FROM sqlite_schema WHERE name = 'data'").fetchone()
+    if found != ("table",):
+        raise SourceDamaged(f"{live.path} has no table of variables.")
+    (rows,) = live.connection.execute("SELECT count(*) FROM data").fetchone()
+    return int(rows)
+
+
+def _reader(live: LiveFile, header: Header) -> ReadPages:
+    """A function that reads pages in any order; neighbours are read together."""
+    size = header.page_size
+
+    def read(numbers: Ints) -> Bytes:
+        if numbers.size and int(numbers.max()) > header.page_count:
+            raise NotCanonical("a page is named that the file does not have")
+        pages = np.empty((numbers.size, size), np.uint8)
+        breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+        for begin_at, end_at in itertools.pairwise([0, *breaks.tolist(), numbers.size]):
+            if end_at > begin_at:
+                part = pages[begin_at:end_at].reshape(-1)
+                live.read_into(part.data, (int(numbers[begin_at]) - 1) * size)
+        return pages
+
+    return read
+
+
+def _time_span(connection: sqlite3.Connection, header: Header) -> tuple[int | None, int | None]:
+    """The first and last time of a device's rows, where an index tells it at once."""
+    leading = connection.execute(
+        "SELECT i.name FROM pragma_index_list('data') l, pragma_index_info(l.name) i"
+        " WHERE i.seqno = 0"
+    ).fetchall()
+    columns = connection.execute("SELECT name FROM pragma_table_info('data')").fetchall()
+    small = header.page_count * header.page_size <= SLICE
+    if ("time",) not in columns or (("time",) not in leading and not small):
+        return None, None
+    first, last = connection.execute(
+        "SELECT (SELECT min(time) FROM data), (SELECT max(time) FROM data)"
+    ).fetchone()
+    whole = isinstance(first, int) and isinstance(last, int)
+    return (first, last) if whole else (None, None)
+
+
+def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
+    """Make the image's pages of raw ones in place, and store them."""
+    size = plan.page_size
+    chunk = setup.store.repository.chunk_length(size)
+    count = (flat.size - PADDING) // size
+    leaves = np.flatnonzero(plan.kinds[first - 1 : first - 1 + count] == LEAF)
+    rows = np.bincount(
+        leaves * size // chunk,
+        weights=be16(flat, leaves * size + 3),
+        minlength=-(-count * size // chunk),
+    ).astype(np.int64)
+    applied = apply(plan, first, flat)
+    names = setup.store.add(flat[: count * size], chunk)
+    pieces = np.empty((0, NAME_LENGTH), np.uint8)
+    return Slice(first, 0, names, pieces, rows, applied.lookalikes, 0.0)
+
+
+def nothing() -> Ints:
+    """No numbers."""
+    return np.empty(0, np.int64)
+
+
+def piece_hashes(data: NDArray[np.uint8]) -> Names:
+    """Hashes of the raw pieces of some bytes, to see later whether they changed."""
+    view = data.data
+    raw = b"".join(
+        blake3(view[at : at + PIECE]).digest(NAME_LENGTH) for at in range(0, data.size, PIECE)
+    )
+    return np.frombuffer(raw, np.uint8).reshape(-1, NAME_LENGTH)

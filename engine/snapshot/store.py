@@ -1,0 +1,99 @@
+"""From pages to chunks: hash them, and store those that the repository lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from engine.errors import Failed
+from engine.repository.index import ChunkIndex, Names, load_index
+from engine.repository.manifest import LIST_NAMES
+from engine.repository.packs import NAME_LENGTH, PackWriter
+from engine.repository.repository import Repository
+
+_LIST_SIZE = LIST_NAMES * NAME_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What some chunks occupy in the repository, in bytes, and the packs that hold them."""
+
+    stored: int
+    packs: frozenset[str]
+
+
+class ChunkStore:
+    """Stores chunks through one process's pack writer. Knows what the repository held at the start.
+
+    Chunks that two processes store at the same time are stored twice; both copies are good.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._index: ChunkIndex | None = None
+        self._new: set[bytes] = set()
+        self._writer = PackWriter(repository.storage, repository.keys)
+
+    @property
+    def index(self) -> ChunkIndex:
+        """The repository's chunks, read when they are first needed."""
+        if self._index is None:
+            self._index = load_index(self.repository.storage, self.repository.keys)
+        return self._index
+
+    def add(self, data: NDArray[np.uint8], chunk: int, *, kind: str = "data") -> Names:
+        """Store bytes as chunks of `chunk` bytes, the last perhaps shorter; gives their names."""
+        count = -(-data.size // chunk)
+        names = np.zeros((count, NAME_LENGTH), np.uint8)
+        filled = np.ones(count, bool)
+        whole = data.size // chunk
+        words = data[: whole * chunk].view(np.uint64).reshape(whole, chunk // 8)
+        filled[:whole] = words.any(axis=1)
+        if whole < count:
+            filled[whole] = data[whole * chunk :].any()
+        view, key = data.data, self.repository.keys.chunk
+        for number in np.flatnonzero(filled).tolist():
+            digest = blake3(view[number * chunk : (number + 1) * chunk], key=key)
+            names[number] = np.frombuffer(digest.digest(NAME_LENGTH), np.uint8)
+        absent = self.index.find(names) < 0
+        for number in np.flatnonzero(filled & absent).tolist():
+            name = names[number].tobytes()
+            if name not in self._new:
+                self._new.add(name)
+                self._writer.add(name, view[number * chunk : (number + 1) * chunk], kind=kind)
+        return names
+
+    def add_list(self, names: Names) -> tuple[bytes, ...]:
+        """Store the names of an image's chunks as lists; gives the names of the lists."""
+        raw = np.ascontiguousarray(names).reshape(-1)
+        return tuple(
+            self.add(raw[at : at + _LIST_SIZE], _LIST_SIZE, kind="list").tobytes()
+            for at in range(0, raw.size, _LIST_SIZE)
+        )
+
+    def finish(self) -> dict[str, int]:
+        """Wait until everything is on disk; the packs that were made, with their sizes."""
+        return self._writer.finish()
+
+
+def measure(repository: Repository, images: list[Names]) -> list[Measured]:
+    """Look chunks up in the repository as it is now: what each image's chunks occupy, and where.
+
+    Raises `Failed` where one is not there: then the backup must not come to exist.
+    """
+    index = load_index(repository.storage, repository.keys)
+    found = []
+    for names in images:
+        filled = names[names.any(axis=1)]
+        places = index.find(filled)
+        if bool((places < 0).any()):
+            raise Failed(
+                "The backup was not made: a chunk that was just stored is not in the repository.",
+                hint="Earlier backups are safe. Is something else writing to the repository?",
+            )
+        unique = np.unique(places)
+        found.append(Measured(round(index.stored_bytes(unique)), frozenset(index.packs_of(unique))))
+    return found
