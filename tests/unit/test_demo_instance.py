@@ -412,9 +412,30 @@ def test_devices_keep_their_rhythm_from_day_to_day(tmp_path: Path) -> None:
         path = data / "devices" / f"{device}.db"
         found = query_text(path, "SELECT DISTINCT time FROM data ORDER BY time")
         steps = [int(later) - int(earlier) for earlier, later in pairwise(found)]
+        every = int(str(interval)) * 1000
+        assert {step % every for step in steps} == {0}
         # A day on which the device was silent is a longer step.
-        assert min(steps) == int(str(interval)) * 1000
-        assert len([step for step in steps if step > min(steps)]) <= 4
+        silent = [step for step in steps if step > every]
+        assert len(silent) <= 4
+        assert all(step >= 86_400_000 for step in silent)
+
+
+def test_devices_do_not_send_all_at_the_same_moment(tmp_path: Path) -> None:
+    times = [facts[2] for facts in newest(make(tmp_path / "project")).values()]
+    assert len(set(times)) == len(times)
+    before = [UNTIL.timestamp() * 1000 - int(str(time)) for time in times]
+    assert sorted(before)[0] >= 1000
+    # All but the left-over file, and none later than its interval.
+    assert sorted(before)[-2] <= 14_401_000
+
+
+def test_a_day_that_comes_twice_adds_no_reading_twice(tmp_path: Path) -> None:
+    data = make(tmp_path / "project")
+    grow(tmp_path / "project", seed=7, day=1, now=UNTIL + timedelta(days=1))
+    grow(tmp_path / "project", seed=8, day=1, now=UNTIL + timedelta(days=1))
+    for device, path in device_files(data).items():
+        (posts,) = query(path, "SELECT count(DISTINCT time), count(DISTINCT `group`) FROM data")
+        assert posts[0] == posts[1]
 
 
 def test_on_the_second_day_an_action_is_edited(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def write(path: Path, device: Device, rng: random.Random, *, rows: int, until: i
     connection = schema.create(path, tables)
     try:
         posts = -(-rows // PER_POST[device.kind])
-        # Devices do not all send at the same moment.
-        end = until - rng.randrange(device.interval)
+        # Devices do not all send at the same moment; the last POST has a second to come in.
+        end = until + device.interval - 1000 - rng.randrange(device.interval)
         times = range(end - posts * device.interval, end, device.interval)
         sampler = Sampler(device.kind, rng, device.place)
         skipped = posts * PER_POST[device.kind] - rows
@@ -77,7 +77,10 @@ def append(path: Path, device: Device, rng: random.Random, *, since: int, until:
     connection = schema.connect(path)
     try:
         (last,) = connection.execute("SELECT max(time) FROM data").fetchone()
-        start = max(since, (last or 0) + device.interval)
+        if last is None:
+            start = since
+        else:
+            start = last + max(1, -(-(since - last) // device.interval)) * device.interval
         sampler = Sampler(device.kind, rng, device.place, _last_values(connection, device.kind))
         times = range(start, until, device.interval)
         return _insert(connection, _rows(device, rng, sampler, times, 0))
