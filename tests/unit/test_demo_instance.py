@@ -433,7 +433,7 @@ def test_a_day_that_comes_twice_adds_no_reading_twice(tmp_path: Path) -> None:
     data = make(tmp_path / "project")
     grow(tmp_path / "project", seed=7, day=1, now=UNTIL + timedelta(days=1))
     grow(tmp_path / "project", seed=8, day=1, now=UNTIL + timedelta(days=1))
-    for device, path in device_files(data).items():
+    for path in device_files(data).values():
         (posts,) = query(path, "SELECT count(DISTINCT time), count(DISTINCT `group`) FROM data")
         assert posts[0] == posts[1]
 
