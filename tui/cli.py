@@ -63,10 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     try:
-        code = root.main(args=given, prog_name="backstay", standalone_mode=False)
+        # Not root.main: it would end the process by itself where a reader has left.
+        with root.make_context("backstay", list(given)) as context:
+            root.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last place that can tell
         return report(error, as_json=asks_for_json(given))
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:

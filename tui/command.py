@@ -12,7 +12,7 @@ import click
 
 from tui.invocation import Invocation
 
-pass_invocation = click.make_pass_decorator(Invocation)
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from pathlib import Path
 
 import click
 
 from engine import BackstayError
-from tui.output import json_text, let_go_of_stdout, print_error
+from tui.output import is_terminal, json_text, let_go_of_stdout, print_error
 from tui.plain_text import plain
 from tui.running import Stopped
 
@@ -30,6 +31,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
         return READER_GONE
     if isinstance(error, click.UsageError) and error.ctx is not None and not as_json:
         print_error(f"{error.ctx.get_usage()}\nTry: {error.ctx.command_path} --help\n\n")
+    if isinstance(error, KeyboardInterrupt) and is_terminal(sys.stderr):
+        print_error("\n")  # the terminal shows ^C and stays on that line
     code, name, message, hint = _told(error)
     if as_json:
         told = {"code": code, "name": name, "message": message, "hint": hint}

@@ -1,0 +1,256 @@
+"""Tables are aligned, fit the width at hand, and use colour only beside a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine import (
+    AuditLine,
+    Backup,
+    BackupDetails,
+    BackupKind,
+    BackupState,
+    ContentLine,
+    CostLine,
+    DeviceFacts,
+    MissingCode,
+    Money,
+    NewToken,
+    Origin,
+    Project,
+    ProjectState,
+    QuietItem,
+    Quote,
+    RestoreReport,
+    Role,
+    Verdict,
+)
+from tui.invocation import Invocation
+from tui.output import Layout
+from tui.plain_text import cells
+from tui.table import Column, table
+from tui.views.audit import audit_table
+from tui.views.backups import backups_table, details_lines, short_ids
+from tui.views.money import costs_table
+from tui.views.projects import members_table, projects_table
+from tui.views.quotes import quote_lines
+from tui.views.restored import quiet_table, report_lines, tokens_table
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+HOSTILE = "\x1b[2J\u202eA device whose name is very much longer than a table has room for"
+
+
+def euros(amount: str) -> Money:
+    return Money(Decimal(amount), "EUR")
+
+
+def backup(day: int) -> Backup:
+    return Backup(
+        id=f"{day:02d}" * 12,
+        project="0123456789ab",
+        date=datetime(2026, 11, day, 3, 0, tzinfo=UTC),
+        kind=BackupKind.SCHEDULED,
+        state=BackupState.COMPLETE,
+        size=68_200_000,
+        added=6_500_000,
+        data=920_000_000,
+        devices=200,
+        variables=2_904_452,
+        actions=14,
+        analyses=5,
+        accounts=3,
+    )
+
+
+def project(name: str, *, quiet: bool = False, role: Role = Role.OWNER) -> Project:
+    return Project(
+        id="0123456789ab",
+        name=name,
+        path=Path("/srv/tagocore"),
+        state=ProjectState.ACTIVE,
+        quiet=quiet,
+        origin=Origin.ADOPTED,
+        role=role,
+        owners=("rui", "marta"),
+        collaborators=("joao",),
+        created=NOW,
+    )
+
+
+QUIET = (QuietItem("data retention", "715f6b96bfa47992f15881f9", HOSTILE, "3 month"),)
+DEVICES = (
+    DeviceFacts("715fd9bc3b5f296f92bfa02f", HOSTILE, 14_500, NOW, NOW, 57_344),
+    DeviceFacts("715f6b96bfa47992f15881f9", "Tank", 0, None, None, 0, "its file is not SQLite"),
+)
+DETAILS = BackupDetails(
+    backup=backup(23),
+    project_name=HOSTILE,
+    devices=DEVICES,
+    content=(ContentLine("analysis code", "not included", "its paths are listed " * 5),),
+    notes=(HOSTILE * 2,),
+    encrypted=True,
+    longest_lock=0.0123,
+)
+REPORT = RestoreReport(
+    job="4f2a",
+    project=project("Plant 7 restored", quiet=True),
+    backup=backup(23).id,
+    port=8081,
+    devices=200,
+    variables=2_904_452,
+    seconds=12.3,
+    charged=euros("49"),
+    tokens=(NewToken("d", HOSTILE, HOSTILE, "full", "0b6705db-3537-4b64-af2d-cef6dfe7a827"),),
+    analyses_without_code=(MissingCode("715fe0c92fd40f49fc7d3be4", HOSTILE, "/srv/" * 30),),
+    parsers_without_code=(),
+    quiet=QUIET,
+    notes=(HOSTILE,),
+)
+QUOTE = Quote(
+    creation_fee=euros("49"),
+    hourly=euros("0.034"),
+    this_month=euros("55"),
+    monthly=euros("24.82"),
+    month_ends=datetime(2026, 12, 1, tzinfo=UTC),
+    priced=True,
+)
+COST = CostLine("0123456789ab", HOSTILE, "2026-11", Decimal("176.4705"), euros("49"), euros("6"))
+AUDIT = AuditLine(7, NOW, HOSTILE, "restore", HOSTILE, Verdict.REFUSED, "not an owner " * 12)
+
+VIEWS: dict[str, Callable[[Layout], list[str]]] = {
+    "projects": lambda layout: projects_table(
+        [project(HOSTILE), project("Harbour", role=Role.COLLABORATOR)],
+        {"0123456789ab": [backup(23)]},
+        NOW,
+        layout,
+    ),
+    "members": lambda layout: members_table(
+        replace(project("Plant 7"), owners=(HOSTILE, "rui")), layout
+    ),
+    "backups": lambda layout: backups_table([backup(day) for day in (23, 22, 21)], NOW, layout),
+    "show": lambda layout: details_lines(DETAILS, NOW, layout),
+    "quote": lambda layout: quote_lines(QUOTE, layout),
+    "restore": lambda layout: report_lines(REPORT, Invocation(), layout, tokens_told="In a file."),
+    "tokens": lambda layout: tokens_table(REPORT.tokens, layout),
+    "wake": lambda layout: quiet_table(QUIET, "Put back", layout),
+    "costs": lambda layout: costs_table([COST], layout),
+    "audit": lambda layout: audit_table([AUDIT], layout),
+}
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_fits_the_terminal(view: str, width: int) -> None:
+    too_long = [line for line in VIEWS[view](Layout(width)) if cells(line) > width]
+    assert too_long == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_hostile_names_are_neutralised_in_every_view(view: str) -> None:
+    text = "\n".join(VIEWS[view](Layout()))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS.keys() - {"quote", "backups"}))
+def test_piped_output_cuts_no_name(view: str) -> None:
+    text = " ".join("\n".join(VIEWS[view](Layout())).split())
+    assert "\\x1b[2J\\u202eA device whose name is very much longer than a table has" in text
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_colour_changes_no_word(view: str) -> None:
+    coloured = "\n".join(VIEWS[view](Layout(80, colour=True)))
+    for code in ("2", "31", "32", "33", "0"):
+        coloured = coloured.replace(f"\x1b[{code}m", "")
+    bare = [line.rstrip() for line in VIEWS[view](Layout(80))]
+    assert [line.rstrip() for line in coloured.splitlines()] == bare
+
+
+def test_numbers_stand_to_the_right_and_text_to_the_left() -> None:
+    columns = [Column("Name"), Column("Count", right=True), Column("End")]
+    laid_out = table(columns, [["a", "1", "x"], ["long", "1,000,000", "y"]], Layout())
+    assert laid_out.lines == (
+        "Name      Count  End",
+        "a             1  x",
+        "long  1,000,000  y",
+    )
+
+
+def test_a_short_width_shortens_names_before_it_leaves_columns_out() -> None:
+    columns = [Column("Name", least=6), Column("Id", drop=1), Column("Size", right=True)]
+    rows = [["a long long name", "0123456789", "5 MB"]]
+    assert table(columns, rows, Layout(26)).lines[1] == "a long…   0123456789  5 MB"
+    narrow = table(columns, rows, Layout(20))
+    assert narrow.lines[1] == "a long long n…  5 MB"
+    assert narrow.left_out == ("Id",)
+    assert narrow.note() == ["No room here for: Id. A wider terminal shows them."]
+
+
+def test_a_folding_column_goes_on_under_itself() -> None:
+    columns = [Column("What"), Column("Note", folds=True)]
+    lines = table(columns, [["code", "put it back after a restore"]], Layout(22)).lines
+    assert lines == ("What  Note", "code  put it back", "      after a restore")
+
+
+def test_backups_are_told_with_date_age_size_and_sums() -> None:
+    lines = backups_table([backup(23), backup(22)], NOW, Layout())
+    assert lines[0].split()[:4] == ["Date", "(UTC)", "Age", "Size"]
+    assert "Mon 23 Nov 2026 03:00  3 hours ago  68.2 MB  6.5 MB  scheduled" in lines[1]
+    assert "2,904,452" in lines[1]
+    assert lines[1].endswith(backup(23).id)
+    assert lines[-1] == "2 backups, 13.0 MB added in all, for 1.8 GB of data."
+
+
+def test_a_backup_of_the_future_is_told_as_such() -> None:
+    lines = backups_table([backup(23)], NOW - timedelta(days=2), Layout())
+    assert "from now" in lines[1]
+
+
+def test_a_damaged_backup_is_named_in_words() -> None:
+    bad = replace(backup(23), state=BackupState.DAMAGED)
+    assert "damaged" in backups_table([bad, backup(22)], NOW, Layout(80))[1]
+    assert "1 damaged" in projects_table([project("P")], {"0123456789ab": [bad]}, NOW, Layout())[1]
+
+
+def test_ids_are_shortened_only_as_far_as_they_stay_apart() -> None:
+    alike = ["abcdef0123456", "abcdef0123999", "abcdef0123999"]
+    assert short_ids(alike) == {
+        "abcdef0123456": "abcdef01234",
+        "abcdef0123999": "abcdef01239",
+    }
+    assert short_ids(["0" * 24, "1" * 24]) == {"0" * 24: "0" * 8, "1" * 24: "1" * 8}
+
+
+def test_devices_without_data_are_told_with_the_reason() -> None:
+    text = "\n".join(details_lines(DETAILS, NOW, Layout(80)))
+    assert "not in it" in text
+    assert "Tank (715f6b96bfa47992f15881f9): its file is not SQLite" in text
+    assert "12 ms" in text
+
+
+def test_no_prices_are_told_as_such() -> None:
+    free = replace(QUOTE, priced=False)
+    assert "No prices are set in this home" in "\n".join(quote_lines(free, Layout()))
+
+
+def test_a_quote_adds_up_until_the_last_day_of_the_month() -> None:
+    text = "\n".join(quote_lines(QUOTE, Layout()))
+    assert "This month, until 30 Nov  49.00 EUR + 6.00 EUR = 55.00 EUR" in text
+    assert "0.034 EUR an hour, about 24.82 EUR a month" in text
+
+
+def test_a_collaborator_reads_whose_the_backups_are() -> None:
+    lines = projects_table([project("Harbour", role=Role.COLLABORATOR)], {}, NOW, Layout())
+    assert "owners only: rui, marta" in lines[1]
+
+
+def test_costs_are_summed_by_currency() -> None:
+    other = replace(COST, creation_fee=Money(Decimal(10), "USD"), running=Money(Decimal(1), "USD"))
+    assert "In all 110.00 EUR, 11.00 USD." in costs_table([COST, COST, other], Layout())
