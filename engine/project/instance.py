@@ -104,13 +104,14 @@ def find(path: Path) -> Instance:
     )
 
 
-def main_tables(database: Path) -> tuple[str, ...]:
+def main_tables(database: Path, *, locked: bool = False) -> tuple[str, ...]:
     """The names of the tables in data.db, in lower case and in their order.
 
-    The file is opened read-only, through SQLite, for as long as that takes. Raises
-    `sqlite3.DatabaseError` with what SQLite says.
+    Read through SQLite, which then neither locks the file nor makes any beside it: what a running
+    TagoCore is just changing may be missed. With `locked` it is read at one committed moment.
+    Raises `sqlite3.DatabaseError` with what SQLite says.
     """
-    uri = f"{database.absolute().as_uri()}?mode=ro"
+    uri = f"{database.absolute().as_uri()}?{'mode=ro' if locked else 'immutable=1'}"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         found = connection.execute(
@@ -268,30 +269,43 @@ def _plugin_settings(root: Path, notes: list[str]) -> list[str]:
     return found
 
 
+def _missing_tables(database: Path, *, locked: bool) -> list[str]:
+    present = main_tables(database, locked=locked)
+    return [name for name in REQUIRED_TABLES if name not in present]
+
+
 def _check_tables(database: Path, notes: list[str]) -> None:
     try:
-        present = main_tables(database)
+        try:
+            missing = _missing_tables(database, locked=False)
+        except sqlite3.DatabaseError:
+            missing = list(REQUIRED_TABLES)
+        if missing:  # perhaps it was being changed: now look at a committed moment
+            missing = _missing_tables(database, locked=True)
     except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
-        if not os.access(database, os.R_OK):
-            raise StorageFailed(
-                f"The main database {str(database)!r} may not be read.",
-                hint="Nothing was changed. Let the user that runs Backstay read it.",
-            ) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            # a hot journal or a WAL without its index: reading it would mean mending it
-            notes.append(
-                "data.db was left by a program that was killed, or is in WAL mode: its tables are "
-                "looked at when it is backed up."
-            )
-            return
-        if code == sqlite3.SQLITE_NOTADB:
-            raise NotAnInstance(f"{str(database)!r} is not a SQLite database.") from error
-        raise SourceDamaged(f"{str(database)!r} cannot be read: {error}.") from error
-    missing = [name for name in REQUIRED_TABLES if name not in present]
+        _refuse(database, error, notes)
+        return
     if missing:
         raise NotAnInstance(
             f"{str(database)!r} is not TagoCore's: it lacks the tables {', '.join(missing)}."
         )
+
+
+def _refuse(database: Path, error: sqlite3.DatabaseError, notes: list[str]) -> None:
+    code = error.sqlite_errorcode & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
+    if not os.access(database, os.R_OK):
+        raise StorageFailed(
+            f"The main database {str(database)!r} may not be read.",
+            hint="Nothing was changed. Let the user that runs Backstay read it.",
+        ) from error
+    if code == sqlite3.SQLITE_NOTADB:
+        raise NotAnInstance(f"{str(database)!r} is not a SQLite database.") from error
+    if code not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        raise SourceDamaged(f"{str(database)!r} cannot be read: {error}.") from error
+    # a hot journal or a WAL without its index: to look at it would mean to mend it
+    notes.append(
+        "data.db was left in the middle of a change by a program that was killed: its tables are "
+        "looked at when it is backed up."
+    )

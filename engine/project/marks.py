@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 
-from engine.project.tables import BrokenText, Row, Value
+from engine.project.tables import BrokenText, Row, Value, as_text
 
 _HEX = "[0-9a-fA-F]"
 _TOKEN_TEXT = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
@@ -67,7 +68,7 @@ class Scrubber:
             if sought
             else None
         )
-        self._shortest = min([_TOKEN_LENGTH, len(prefix), *map(len, sought)])
+        self._shortest = min([_TOKEN_LENGTH, len(f"{prefix}-0-token"), *map(len, sought)])
 
     def mark_of(self, token: str) -> str:
         """The mark of a token of the instance, written exactly so."""
@@ -89,16 +90,17 @@ class Scrubber:
 
     def rows(self, rows: list[Row]) -> list[Row]:
         """The rows without tokens; the list itself where nothing looks like one."""
-        long: list[str] = []
-        for row in rows:
-            for value in row:
-                if isinstance(value, str):
-                    if len(value) >= self._shortest:
-                        long.append(value)
-                elif isinstance(value, bytes):
-                    long.append(value.decode("latin-1"))
-                elif isinstance(value, BrokenText):
-                    long.append(value.raw.decode("latin-1"))
+        long = [
+            value
+            for value in chain.from_iterable(rows)
+            if type(value) is str and len(value) >= self._shortest  # quicker than isinstance()
+        ]
+        if not {bytes, BrokenText}.isdisjoint(map(type, chain.from_iterable(rows))):
+            long += (
+                as_text(value) or ""
+                for value in chain.from_iterable(rows)
+                if isinstance(value, bytes | BrokenText)
+            )
         if not long or not self._suspicious("\n".join(long)):
             return rows
         return [tuple(map(self.value, row)) for row in rows]
@@ -177,6 +179,11 @@ class Follower:
     def __call__(self, text: str) -> str:
         """The text with tokens in the place of marks."""
         return self._mark.sub(self._token, text) if self.prefix in text else text
+
+    def number(self, mark: str) -> int | None:
+        """The number of a device token's mark; None for any other text."""
+        found = self._mark.fullmatch(mark)
+        return int(found.group(1)) if found and found.group(2) == "token" else None
 
     def value(self, value: Value) -> Value:
         """A value of any type with tokens in the place of marks."""
