@@ -133,7 +133,7 @@ def _section(document: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 def _unknown_at_top(name: str, found: object) -> str:
     if isinstance(found, dict):
-        return f"section [{shown(name)}].{_near(name, _KEYS, quote='[{}]')}"
+        return f"section {shown(name)}.{_near(name, _KEYS, quote='[{}]')}"
     for section, keys in _KEYS.items():
         if name in keys:
             return f"key {shown(name)} outside any section. It belongs under [{section}]."

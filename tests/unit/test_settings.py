@@ -1,0 +1,132 @@
+"""backstay.toml: defaults, every setting, and an error that names what is wrong."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.errors import HomeUnsafe, SettingsInvalid
+from engine.settings import Encryption, LeaveOut, Settings, read_settings
+
+
+def write(home: Path, text: str | bytes) -> Path:
+    file = home / "backstay.toml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    file.chmod(0o600)
+    return file
+
+
+def test_a_home_without_the_file_has_the_defaults(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path)
+    assert settings == Settings()
+    assert settings.encryption is Encryption.AES_256_GCM
+    assert settings.leave_out is LeaveOut.PRIMARY_KEY
+    assert not settings.prices.priced
+    assert (settings.prices.currency, settings.prices.creation_fee) == ("EUR", Decimal(0))
+
+
+def test_an_empty_file_has_the_defaults_too(tmp_path: Path) -> None:
+    write(tmp_path, "\n# nothing yet\n[prices]\n")
+    assert read_settings(tmp_path) == Settings()
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        """
+        [prices]
+        currency = "chf"
+        creation_fee = "49.00"
+        hourly = 0.034
+        hourly_per_gb = 2
+        [repository]
+        encryption = "none"
+        [snapshot]
+        leave_out = "all"
+        """,
+    )
+    settings = read_settings(tmp_path)
+    assert settings.prices.currency == "CHF"
+    assert settings.prices.creation_fee == Decimal("49.00")
+    assert settings.prices.hourly == Decimal("0.034")
+    assert settings.prices.hourly_per_gb == Decimal(2)
+    assert settings.prices.priced
+    assert settings.encryption is Encryption.NONE
+    assert settings.leave_out is LeaveOut.ALL
+
+
+def test_a_number_with_a_point_is_exact(tmp_path: Path) -> None:
+    write(tmp_path, "[prices]\nhourly = 0.1\ncreation_fee = 123456789.123457")
+    prices = read_settings(tmp_path).prices
+    assert (prices.hourly, prices.creation_fee) == (Decimal("0.1"), Decimal("123456789.123457"))
+
+
+def test_a_price_of_zero_is_a_price(tmp_path: Path) -> None:
+    write(tmp_path, '[prices]\ncreation_fee = "0.00"')
+    assert read_settings(tmp_path).prices.priced
+    write(tmp_path, '[prices]\ncurrency = "USD"')
+    assert not read_settings(tmp_path).prices.priced, "a currency alone is no price"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[prizes]\nhourly = "1"', ['unknown section "prizes"', "Did you mean [prices]?"]),
+        ("[zzz]", ["unknown section", "[prices], [repository], [snapshot]"]),
+        ('[prices]\nhourli = "1"', ['[prices] has an unknown key "hourli"', "mean hourly?"]),
+        ("[prices]\nzzz = 1", ["unknown key", "currency, creation_fee, hourly, hourly_per_gb"]),
+        ('hourly = "1"', ['key "hourly" outside any section', "belongs under [prices]"]),
+        ("prices = 3", ["prices is 3, but must be a section: [prices]"]),
+        ("snapshot = [1]", ["snapshot is a list, but must be a section"]),
+        ('[prices]\nhourly = "-0.01"', ['[prices] hourly is "-0.01"', "not negative"]),
+        ("[prices]\nhourly = -0.01", ['[prices] hourly is "-0.01"', "not negative"]),
+        ("[prices]\nhourly = -1", ["[prices] hourly is -1;"]),
+        ("[prices]\nhourly = 1e3", ['hourly is "1e3"']),
+        ("[prices]\nhourly = nan", ['hourly is "nan"']),
+        ("[prices]\nhourly = inf", ['hourly is "inf"']),
+        ("[prices]\nhourly = 1e999999999999", ["hourly is"]),
+        ("[prices]\nhourly = true", ["hourly is true"]),
+        ("[prices]\nhourly = 2026-01-01", ["hourly is 2026-01-01"]),
+        ("[prices]\nhourly = {a = 1}", ["hourly is a section"]),
+        ("[prices]\ncreation_fee = 0.1234567", ["creation_fee is", "at most 6 decimals"]),
+        ('[prices]\ncurrency = "euro"', ['currency is "euro"', "three letters"]),
+        ("[prices]\ncurrency = 978", ["currency is 978"]),
+        ('[prices]\ncurrency = "€€€"', ["currency is", "three letters"]),
+        (
+            '[repository]\nencryption = "rot13"',
+            ['encryption is "rot13"', '"aes-256-gcm" or "none"'],
+        ),
+        ("[repository]\nencryption = false", ["encryption is false"]),
+        ("[snapshot]\nleave_out = 0", ["leave_out is 0", '"primary-key" or "none" or "all"']),
+        ("[snapshot]\nleave_out = []", ["leave_out is a list"]),
+        ("[prices]\nhourly = = 1", ["cannot be read as TOML", "line 2"]),
+        ("[prices]\nhourly = 1\nhourly = 2", ["cannot be read as TOML"]),
+        ("x = " + "[" * 5000 + "]" * 5000, ["cannot be read as TOML"]),
+        ("x = " + "9" * 5000, ["cannot be read as TOML"]),
+        (b"a = '\xff'", ["is not UTF-8 text (byte 5)"]),
+        (b"#" * 65_537, ["is larger than 64 KiB"]),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings(tmp_path)
+    for word in [str(file), *words]:
+        assert word in refused.value.message
+    assert refused.value.exit_code == 2
+    assert "Nothing was changed" in refused.value.hint
+
+
+def test_control_characters_of_a_value_are_not_shown(tmp_path: Path) -> None:
+    write(tmp_path, '[snapshot]\nleave_out = "\\u001b[2J"')
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings(tmp_path)
+    assert refused.value.message.isprintable()
+
+
+def test_a_file_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, '[prices]\nhourly = "0"').chmod(0o666)
+    with pytest.raises(HomeUnsafe, match=r"backstay\.toml can be changed by other users"):
+        read_settings(tmp_path)
