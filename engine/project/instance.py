@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sqlite3
 import stat
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import (
-    Busy,
     NotAnInstance,
     SettingsInvalid,
     SourceDamaged,
@@ -19,13 +15,12 @@ from engine.errors import (
     StorageFailed,
 )
 from engine.project import yaml_file
+from engine.project.main_tables import check_tables
 
 MAIN_SETTINGS = "tagocore.yml"
 PLUGIN_FILES = "PluginFiles"
 PLUGIN_SETTINGS = "settings.yml"
 DEFAULT_PORT = 8888  # what TagoCore takes when its settings name none
-BUSY_MILLISECONDS = 5000
-REQUIRED_TABLES = ("account", "action", "analysis", "device", "device_token")
 
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MISSING_HINT = (
@@ -91,7 +86,7 @@ def find(path: Path) -> Instance:
     database = _database(root, plugin, notes)
     devices = _beside("devices", plugin_folder, database, notes)
     storage = _beside("plugins", plugin_folder, database, notes)
-    _check_tables(database, notes)
+    notes += check_tables(database)
     return Instance(
         root=root,
         plugin=plugin,
@@ -102,22 +97,6 @@ def find(path: Path) -> Instance:
         port=_port(settings),
         notes=tuple(notes),
     )
-
-
-def main_tables(database: Path, *, locked: bool = False) -> tuple[str, ...]:
-    """The names of the tables in data.db, in lower case and in their order.
-
-    Read through SQLite, which then neither locks the file nor makes any beside it: what a running
-    TagoCore is just changing may be missed. With `locked` it is read at one committed moment.
-    Raises `sqlite3.DatabaseError` with what SQLite says.
-    """
-    uri = f"{database.absolute().as_uri()}?{'mode=ro' if locked else 'immutable=1'}"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-        found = connection.execute(
-            "SELECT lower(name) FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
-        )
-        return tuple(str(name) for (name,) in found)
 
 
 def _root(path: Path) -> Path:
@@ -267,45 +246,3 @@ def _plugin_settings(root: Path, notes: list[str]) -> list[str]:
         else:
             notes.append(f"The settings in {PLUGIN_FILES}/{name!r} are not backed up.")
     return found
-
-
-def _missing_tables(database: Path, *, locked: bool) -> list[str]:
-    present = main_tables(database, locked=locked)
-    return [name for name in REQUIRED_TABLES if name not in present]
-
-
-def _check_tables(database: Path, notes: list[str]) -> None:
-    try:
-        try:
-            missing = _missing_tables(database, locked=False)
-        except sqlite3.DatabaseError:
-            missing = list(REQUIRED_TABLES)
-        if missing:  # perhaps it was being changed: now look at a committed moment
-            missing = _missing_tables(database, locked=True)
-    except sqlite3.DatabaseError as error:
-        _refuse(database, error, notes)
-        return
-    if missing:
-        raise NotAnInstance(
-            f"{str(database)!r} is not TagoCore's: it lacks the tables {', '.join(missing)}."
-        )
-
-
-def _refuse(database: Path, error: sqlite3.DatabaseError, notes: list[str]) -> None:
-    code = error.sqlite_errorcode & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
-    if not os.access(database, os.R_OK):
-        raise StorageFailed(
-            f"The main database {str(database)!r} may not be read.",
-            hint="Nothing was changed. Let the user that runs Backstay read it.",
-        ) from error
-    if code == sqlite3.SQLITE_NOTADB:
-        raise NotAnInstance(f"{str(database)!r} is not a SQLite database.") from error
-    if code not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        raise SourceDamaged(f"{str(database)!r} cannot be read: {error}.") from error
-    # a hot journal or a WAL without its index: to look at it would mean to mend it
-    notes.append(
-        "data.db was left in the middle of a change by a program that was killed: its tables are "
-        "looked at when it is backed up."
-    )

@@ -15,7 +15,14 @@ from collections.abc import Sequence
 
 from engine.errors import Busy, Failed
 from engine.model import HeldItem, QuietItem
-from engine.project.tables import Value, as_text, database_errors, read_tables, texts_kept
+from engine.project.tables import (
+    Value,
+    as_text,
+    database_errors,
+    primary_code,
+    read_tables,
+    texts_kept,
+)
 
 ACTION = "action"
 RETENTION = "data retention"
@@ -71,7 +78,7 @@ def release(connection: sqlite3.Connection, items: Sequence[HeldItem]) -> Releas
         try:
             return _release(connection, items)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if primary_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 with database_errors("data.db"):
                     raise
     raise Busy(

@@ -151,13 +151,18 @@ def _row_number(connection: sqlite3.Connection, name: str, columns: set[str]) ->
     return None
 
 
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where Python itself raised the error."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 @contextmanager
 def database_errors(name: str) -> Iterator[None]:
     """Turn what SQLite raises while `name` is read or written into errors for its owner."""
     try:
         yield
     except sqlite3.Error as error:
-        code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+        code = primary_code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"{name} is locked by another program.") from error
         if code in (
