@@ -73,6 +73,7 @@ class Catalog:
         database = await Database.open(path, patience=patience)
         try:
             await schema.migrate(database)
+            await database.use_wal()
         except BaseException:
             await database.close()
             raise

@@ -73,8 +73,8 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, wal: bool = True, patience: float = PATIENCE) -> Database:
-        """Connect; with `wal`, in write-ahead logging, so that readers never wait."""
+    async def open(cls, path: Path, *, patience: float = PATIENCE) -> Database:
+        """Connect, and change nothing: the file may turn out not to be ours."""
         try:
             connection = await _connect(path)
         except sqlite3.Error as error:
@@ -86,12 +86,14 @@ class Database:
             await database.rows("PRAGMA trusted_schema = OFF")
             # A charge, or a project that was just finished, must outlive a power cut.
             await database.rows("PRAGMA synchronous = FULL")
-            if wal:
-                await database.rows("PRAGMA journal_mode = WAL")
         except BaseException:
             await database.close()
             raise
         return database
+
+    async def use_wal(self) -> None:
+        """Write ahead to a log from now on, as a property of the file: readers never wait."""
+        await self.rows("PRAGMA journal_mode = WAL")
 
     async def close(self) -> None:
         """Close the connection and end its thread; what was not committed is undone."""

@@ -184,7 +184,7 @@ async def create(path: Path, *, patience: float = PATIENCE) -> None:
         if not _make_room(path, beside):
             return
         try:
-            database = await Database.open(beside, wal=False, patience=patience)
+            database = await Database.open(beside, patience=patience)
             try:
                 await migrate(database, new=True)
             finally:
