@@ -84,6 +84,8 @@ _SUBJECTS = {
     Action.RESTORE: "Restoring backups of {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
+    Action.SHOW_KEY: "The recovery key, which opens the backups of {}, is",
+    Action.ENTER_KEY: "Entering the recovery key, which opens the backups of {}, is",
 }
 
 

@@ -83,7 +83,7 @@ class Backups:
         some, ref = some_text(projects), ref.lower()
         exact = await self._database.facts(
             _row,
-            "SELECT * FROM backup WHERE id = ?"
+            "SELECT * FROM backup WHERE lower(id) = ?"
             " AND (? IS NULL OR project IN (SELECT value FROM json_each(?)))",
             ref,
             some,
@@ -95,7 +95,7 @@ class Backups:
             return None
         found = await self._database.facts(
             _row,
-            "SELECT * FROM backup WHERE substr(id, 1, ?) = ?"
+            "SELECT * FROM backup WHERE substr(lower(id), 1, ?) = ?"
             " AND (? IS NULL OR project IN (SELECT value FROM json_each(?)))"
             " ORDER BY date DESC, id DESC",
             len(ref),
