@@ -1,0 +1,125 @@
+"""Runs a command and tells how long it took and how much memory its whole process tree had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLE_EVERY = 0.05  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One process to run. `ours` marks a step that the benchmark adds to a peer's own work."""
+
+    arguments: tuple[str, ...]
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = None
+    added: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Seconds of wall time of all commands, and the peak memory in bytes of the tool's own."""
+
+    seconds: float
+    memory: int
+    output: str
+
+
+class CommandFailed(Exception):
+    """A command of the benchmark ended with an error; the message holds what it printed."""
+
+
+def measure(commands: Sequence[Command]) -> Figures:
+    """Run commands one after the other. Raises CommandFailed at the first one that fails.
+
+    Memory is the highest sum, over the processes alive at a time, of each one's highest resident
+    size until then. It counts pages that processes share once for each of them. Steps that the
+    benchmark adds count in the time and not in the memory.
+    """
+    seconds, memory, output = 0.0, 0, ""
+    for command in commands:
+        figures = _run(command)
+        seconds += figures.seconds
+        if not command.added:
+            memory = max(memory, figures.memory)
+            output = figures.output
+    return Figures(seconds, memory, output)
+
+
+def _run(command: Command) -> Figures:
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        command.arguments,
+        cwd=command.folder,
+        env=os.environ | dict(command.environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watch = _MemoryWatch(process.pid)
+    watch.start()
+    output, errors = process.communicate()
+    seconds = time.perf_counter() - begin
+    watch.stop()
+    if process.returncode != 0:
+        raise CommandFailed(f"{' '.join(command.arguments)}\n{output}{errors}")
+    return Figures(seconds, watch.peak, output)
+
+
+class _MemoryWatch(threading.Thread):
+    """Samples the memory of a process and its descendants until it is stopped."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._root = root
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            self.peak = max(self.peak, sum(_high_water(pid) for pid in _tree(self._root)))
+            if self._stopped.wait(SAMPLE_EVERY):
+                return
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
+def _tree(root: int) -> list[int]:
+    """The process and all its descendants that are alive."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            parents.setdefault(_parent(int(entry.name)), []).append(int(entry.name))
+    tree = [root]
+    for process in tree:
+        tree.extend(parents.get(process, []))
+    return tree
+
+
+def _parent(process: int) -> int:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:  # it ended since it was listed
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _high_water(process: int) -> int:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:  # it ended since it was listed
+        return 0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

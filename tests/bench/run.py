@@ -1,0 +1,297 @@
+"""The benchmark: Backstay against restic, borg, sqlite3 .backup + zstd, and cp -r.
+
+    python tests/bench/run.py                            the whole of it, about 1 GB, both shapes
+    python tests/bench/run.py --size-mb 100 --turns 1    a quick look
+    python tests/bench/run.py --leave-out primary-key,none,all --json figures.json
+
+It makes a project of that size in 200 device files and one in a single big file, and their next
+days. Tools take turns: each makes its first backup, then backs up again with nothing changed, then
+the next day, then restores with new ids; and so again in the next turn, so that drift of the
+machine hits all alike. In the first turn the days go on until there are seven backups. Everything
+is whole process wall time, synced to disk, with a warm cache and no writer. Tools that are not
+installed are left out, and it says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from measuring import measure
+from project_files import MB, SHAPES, Shape, add_day, make_project, size_of
+from tools import PEERS, Ours, Tool, needed, program
+
+DAYS = 7
+
+FIRST, SAME, NEXT, RESTORE = "first backup", "nothing changed", "next day", "restore, new ids"
+STORED_ONE, ADDED, STORED_SEVEN = "stored, one day", "added next day", "stored, seven days"
+MEMORY_BACKUP, MEMORY_RESTORE = "peak memory, backup", "peak memory, restore"
+SECONDS = (FIRST, NEXT, SAME, RESTORE)
+BYTES = (STORED_ONE, ADDED, STORED_SEVEN, MEMORY_BACKUP, MEMORY_RESTORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run."""
+
+    size_mb: int
+    turns: int
+    shapes: tuple[Shape, ...]
+    peers: tuple[str, ...]
+    leave_out: tuple[str, ...]
+    day_rows: float
+    day_devices: float
+    work: Path
+    json: str | None
+
+
+@dataclass(slots=True)
+class Results:
+    """All raw figures of one tool: seconds or bytes, in the order in which they came."""
+
+    tool: str
+    note: str
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, what: str, figure: float) -> None:
+        """Keep one more figure."""
+        self.figures.setdefault(what, []).append(figure)
+
+    def median(self, what: str) -> float | None:
+        """The median of a measure, or None where it was not taken."""
+        taken = self.figures.get(what)
+        return statistics.median(taken) if taken else None
+
+    def highest(self, what: str) -> float | None:
+        """The highest figure of a measure, or None where it was not taken."""
+        return max(self.figures.get(what, []), default=None)
+
+
+def main() -> None:
+    """Run what the command line asks for and print the tables."""
+    options, remove = parse(sys.argv[1:])
+    try:
+        say(
+            f"{platform.platform()}, {os.cpu_count()} processors, Python "
+            f"{platform.python_version()}; {options.turns} turns; a day is "
+            f"{options.day_rows:.1%} new rows, in {options.day_devices:.0%} of the devices"
+        )
+        for name in options.peers:
+            missing = [each for each in PEERS[name][0] if program(each) is None]
+            if missing:
+                say(f"{name} is left out: {', '.join(missing)} is not installed here")
+        everything = {}
+        for shape in options.shapes:
+            results = run_shape(options, shape)
+            everything[shape.name] = [asdict(each) for each in results]
+            print_table(shape, results)
+        if options.json:
+            write_json(options, everything)
+    finally:
+        if remove:
+            shutil.rmtree(options.work, ignore_errors=True)
+
+
+def run_shape(options: Options, shape: Shape) -> list[Results]:
+    """All turns of all tools on projects of one shape."""
+    project = make_project(options.work, shape, options.size_mb)
+    say(f"\n{shape.name}: {size_of(project) / MB:,.0f} MB in {shape.files} device files")
+    results: dict[str, Results] = {}
+    for turn in range(1, options.turns + 1):
+        turn_folder = Path(tempfile.mkdtemp(prefix="turn-", dir=options.work))
+        try:
+            live = turn_folder / "live"
+            copy_project(project, live)
+            tools = make_tools(options, turn_folder, live)
+            for tool in tools:
+                results.setdefault(tool.name, Results(tool.name, tool.note))
+            run_turn(options, shape, live, tools, results, days=DAYS if turn == 1 else 2)
+        finally:
+            shutil.rmtree(turn_folder)
+        say(f"  turn {turn} of {options.turns} is done")
+    return list(results.values())
+
+
+def run_turn(
+    options: Options,
+    shape: Shape,
+    live: Path,
+    tools: Sequence[Tool],
+    results: dict[str, Results],
+    *,
+    days: int,
+) -> None:
+    """One turn: every step is done by all tools before the next step begins."""
+    stored: dict[str, int] = {}
+    number = 1
+    for tool in tools:
+        tool.prepare()
+        stored[tool.name] = back_up(tool, number, FIRST, results[tool.name])
+        results[tool.name].add(STORED_ONE, stored[tool.name])
+    number += 1
+    for tool in tools:
+        spare = back_up(tool, number, SAME, results[tool.name])
+        # What a backup of nothing new adds belongs to no day.
+        stored[tool.name], unchanged = spare, spare - stored[tool.name]
+        results[tool.name].add("added, nothing changed", unchanged)
+    spent = {tool.name: 0.0 for tool in tools}
+    for day in range(1, days):
+        number += 1
+        add_day(live, shape, day, rows_share=options.day_rows, devices=options.day_devices)
+        for tool in tools:
+            now = back_up(tool, number, NEXT, results[tool.name])
+            results[tool.name].add(ADDED, now - stored[tool.name])
+            spent[tool.name] += now - stored[tool.name]
+            stored[tool.name] = now
+    for tool in tools:
+        figures = results[tool.name]
+        if days == DAYS:
+            figures.add(STORED_SEVEN, figures.figures[STORED_ONE][-1] + spent[tool.name])
+        settle()
+        restored = measure(tool.restore(number))
+        figures.add(RESTORE, restored.seconds)
+        figures.add(MEMORY_RESTORE, restored.memory)
+
+
+def back_up(tool: Tool, number: int, what: str, results: Results) -> int:
+    """Take one backup, keep its figures, and give the bytes that are stored then."""
+    commands = tool.backup(number)
+    settle()
+    figures = measure(commands)
+    results.add(what, figures.seconds)
+    if what != SAME:
+        results.add(MEMORY_BACKUP, figures.memory)
+    return tool.stored()
+
+
+def settle() -> None:
+    """Have everything on disk that was written before, so that nobody pays for another."""
+    subprocess.run([needed("sync")], check=True)
+
+
+def copy_project(source: Path, target: Path) -> None:
+    """Copy a cached project, with its settings naming the copy; dates stay as they are."""
+    shutil.copytree(source, target, symlinks=True)
+    (target / ".ready").unlink()
+    for path in (target / "tagocore.yml", *target.glob("PluginFiles/*/settings.yml")):
+        path.write_text(path.read_text().replace(str(source), str(target)))
+
+
+def make_tools(options: Options, folder: Path, live: Path) -> list[Tool]:
+    """The tools of a turn, ours first."""
+    tools: list[Tool] = [Ours(folder, live, each) for each in options.leave_out]
+    for name in options.peers:
+        programs, make = PEERS[name]
+        if all(program(each) for each in programs):
+            tools.append(make(folder, live))
+    return tools
+
+
+def print_table(shape: Shape, results: Sequence[Results]) -> None:
+    """One table: a row for each measure, and how many times ours each peer's figure is."""
+    ours = results[0]
+    names = [result.tool for result in results]
+    say(f"\n{shape.name}: medians; in brackets, times the figure of {ours.tool}")
+    width = max(20, *(len(name) for name in names))
+    say(" ".join([" " * 22, *(f"{name:>{width}}" for name in names)]))
+    for what in (*SECONDS, *BYTES):
+        memory = what in (MEMORY_BACKUP, MEMORY_RESTORE)
+        base = ours.highest(what) if memory else ours.median(what)
+        cells = []
+        for result in results:
+            figure = result.highest(what) if memory else result.median(what)
+            cells.append(f"{cell(what, figure, base, result is ours):>{width}}")
+        say(" ".join([f"{what:<22}", *cells]))
+    for result in results:
+        say(f"  {result.tool}: {result.note}")
+    say("  peak memory: highest sum over the living processes; without the new-ids step of peers")
+
+
+def cell(what: str, figure: float | None, base: float | None, is_ours: bool) -> str:
+    """One figure with its unit and its ratio to ours."""
+    if figure is None:
+        return "-"
+    text = f"{figure:.2f} s" if what in SECONDS else f"{figure / MB:.1f} MB"
+    if is_ours or not base:
+        return text
+    return f"{text} ({figure / base:.2f}x)"
+
+
+def write_json(options: Options, everything: dict[str, list[dict[str, object]]]) -> None:
+    """Write all raw figures as one JSON document, seconds and bytes."""
+    document = {
+        "size_mb": options.size_mb,
+        "turns": options.turns,
+        "day_rows": options.day_rows,
+        "day_devices": options.day_devices,
+        "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "shapes": everything,
+    }
+    text = json.dumps(document, indent=1) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+    else:
+        Path(options.json or "").write_text(text)
+
+
+def say(text: str) -> None:
+    """Print a line at once, so that a long run can be followed."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def parse(arguments: Sequence[str]) -> tuple[Options, bool]:
+    """Read the command line; the second value says whether the work folder is temporary."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size-mb", type=int, default=1000, help="of device files (1000)")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--shape", choices=[*SHAPES, "both"], default="both")
+    parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; empty for none")
+    parser.add_argument(
+        "--leave-out",
+        default="primary-key",
+        help="settings of ours to measure: primary-key,none,all; the first is compared with",
+    )
+    parser.add_argument("--day-rows", type=float, default=0.01, help="new rows, of all (0.01)")
+    parser.add_argument("--day-devices", type=float, default=0.2, help="that get them (0.2)")
+    parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
+    parser.add_argument("--json", metavar="FILE", help="write all raw figures; - to the screen")
+    given = parser.parse_args(arguments)
+    peers = tuple(name for name in given.peers.split(",") if name)
+    unknown = [name for name in peers if name not in PEERS]
+    if unknown:
+        parser.error(f"no such peer: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    leave_out = tuple(given.leave_out.split(","))
+    if not set(leave_out) <= {"primary-key", "none", "all"}:
+        parser.error("--leave-out takes primary-key, none and all")
+    work = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
+    work.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        size_mb=given.size_mb,
+        turns=given.turns,
+        shapes=tuple(SHAPES.values()) if given.shape == "both" else (SHAPES[given.shape],),
+        peers=peers,
+        leave_out=leave_out,
+        day_rows=given.day_rows,
+        day_devices=given.day_devices,
+        work=work.resolve(),
+        json=given.json,
+    )
+    return options, given.work is None
+
+
+if __name__ == "__main__":
+    main()
