@@ -1,1 +1,170 @@
-"""Backstay's engine: snapshots, restores and what an owner does with them; no screen."""
+"""Backstay's engine: snapshots, restores and what an owner does with them; no screen.
+
+These names are public; everything else may change. They are loaded when they are first used, so
+that a command that needs little starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.access import (
+        login_name,
+    )
+    from engine.amounts import (
+        parse_amount,
+    )
+    from engine.clock import (
+        Clock,
+        system_clock,
+    )
+    from engine.demo import (
+        make_demo,
+    )
+    from engine.engine import (
+        Engine,
+        enter_recovery_key,
+    )
+    from engine.errors import (
+        BackstayError,
+        Busy,
+        Cancelled,
+        Damaged,
+        Failed,
+        HomeUnsafe,
+        Invalid,
+        NotAllowed,
+        NotAnInstance,
+        NotFound,
+        PriceNotAccepted,
+        RepositoryDamaged,
+        SettingsInvalid,
+        SourceDamaged,
+        SourceMissing,
+        StorageFailed,
+        Taken,
+        TooNew,
+        WrongKey,
+    )
+    from engine.handle import (
+        Handle,
+    )
+    from engine.model import (
+        ActiveInterval,
+        Adoption,
+        AuditLine,
+        Backup,
+        BackupDetails,
+        BackupKind,
+        BackupState,
+        Charge,
+        ContentLine,
+        CostLine,
+        DeviceFacts,
+        HeldItem,
+        JobKind,
+        JobState,
+        Member,
+        MissingCode,
+        Money,
+        NewToken,
+        Origin,
+        Prices,
+        Progress,
+        Project,
+        ProjectState,
+        QuietItem,
+        Quote,
+        RestoreReport,
+        Role,
+        Verdict,
+        WakeReport,
+        amount_text,
+        iso,
+    )
+
+__all__ = [
+    "ActiveInterval",
+    "Adoption",
+    "AuditLine",
+    "BackstayError",
+    "Backup",
+    "BackupDetails",
+    "BackupKind",
+    "BackupState",
+    "Busy",
+    "Cancelled",
+    "Charge",
+    "Clock",
+    "ContentLine",
+    "CostLine",
+    "Damaged",
+    "DeviceFacts",
+    "Engine",
+    "Failed",
+    "Handle",
+    "HeldItem",
+    "HomeUnsafe",
+    "Invalid",
+    "JobKind",
+    "JobState",
+    "Member",
+    "MissingCode",
+    "Money",
+    "NewToken",
+    "NotAllowed",
+    "NotAnInstance",
+    "NotFound",
+    "Origin",
+    "PriceNotAccepted",
+    "Prices",
+    "Progress",
+    "Project",
+    "ProjectState",
+    "QuietItem",
+    "Quote",
+    "RepositoryDamaged",
+    "RestoreReport",
+    "Role",
+    "SettingsInvalid",
+    "SourceDamaged",
+    "SourceMissing",
+    "StorageFailed",
+    "Taken",
+    "TooNew",
+    "Verdict",
+    "WakeReport",
+    "WrongKey",
+    "amount_text",
+    "enter_recovery_key",
+    "iso",
+    "login_name",
+    "make_demo",
+    "parse_amount",
+    "system_clock",
+]
+
+# Where a name comes from, unless it is an error or a fact of the model.
+_MODULES = {
+    "Clock": "clock",
+    "Engine": "engine",
+    "Handle": "handle",
+    "enter_recovery_key": "engine",
+    "login_name": "access",
+    "make_demo": "demo",
+    "parse_amount": "amounts",
+    "system_clock": "clock",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name."""
+    if name not in __all__:
+        raise AttributeError(f"the engine has no public name {name!r}")
+    for module in [_MODULES[name]] if name in _MODULES else ["errors", "model"]:
+        loaded = importlib.import_module(f"engine.{module}")
+        if hasattr(loaded, name):
+            return getattr(loaded, name)
+    raise AttributeError(name)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from engine.errors import BackstayError, Failed
+from engine.repository.storage import storage_failed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,9 +67,13 @@ class Children:
         died. A caller that is cancelled ends the child's work with it.
         """
         child = await self._idle.get()
-        result: T = await child.call(task, args, kwargs)
-        self._idle.put_nowait(child)
-        return result
+        try:
+            return await child.call(task, args, kwargs)
+        except asyncio.CancelledError:
+            child.kill()  # nobody waits for its answer any more
+            raise
+        finally:
+            self._idle.put_nowait(child)
 
     async def each(self, task: Callable[..., T], *args: object) -> list[T]:
         """Run a task once in every child; waits until all are free. For what ends their work."""
@@ -126,6 +131,8 @@ class _Child:
             ) from None
         self._unread -= 1
         error, value = pickle.loads(message)  # noqa: S301  # from our own child process
+        if isinstance(error, OSError):
+            raise storage_failed("moving data", error) from error
         if error is not None:
             raise error
         return value

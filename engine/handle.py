@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Generic, TypeVar
 
+from engine.errors import Cancelled
 from engine.model import Progress
 
 T = TypeVar("T")
@@ -66,7 +67,20 @@ class Handle(Generic[T]):
 
         Raises what the work ended with; `Cancelled` when it was cancelled.
         """
-        return await asyncio.shield(self._task)
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self._task.cancelled():
+                raise Cancelled("The work was cancelled.") from None
+            raise  # it is the caller who was cancelled; the work goes on
+
+    async def ended(self) -> None:
+        """Wait for the end, however it comes."""
+        await asyncio.wait([self._task])
+
+    def when_done(self, call: Callable[[Handle[T]], object]) -> None:
+        """Call `call` with this handle when the work has ended."""
+        self._task.add_done_callback(lambda _: call(self))
 
     def cancel(self) -> None:
         """Ask the work to stop. Returns at once; the work cleans up before it ends."""

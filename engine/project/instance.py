@@ -74,6 +74,16 @@ def find(path: Path) -> Instance:
     """
     root = _root(path)
     try:
+        return _describe(root)
+    except OSError as error:
+        raise StorageFailed(
+            f"{str(root)!r} cannot be read: {error.strerror}.",
+            hint="Nothing was changed. Let the user that runs Backstay read the project's folder.",
+        ) from error
+
+
+def _describe(root: Path) -> Instance:
+    try:
         text = yaml_file.read_text(root / MAIN_SETTINGS, root, MAIN_SETTINGS)
     except FileNotFoundError:
         raise NotAnInstance(

@@ -69,7 +69,8 @@ def _refuse(database: Path, error: sqlite3.DatabaseError) -> None:
     code = primary_code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
-    if not os.access(database, os.R_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(database, os.R_OK, effective_ids=effective):
         raise StorageFailed(
             f"The main database {str(database)!r} may not be read.",
             hint="Nothing was changed. Let the user that runs Backstay read it.",

@@ -136,7 +136,7 @@ def _copy_rows(
     )
     insert = f"INSERT INTO {table.quoted} ({row}) VALUES"
     written = 0
-    size = BATCH_ROWS
+    size = _WIDE_BATCH_ROWS  # until it is known how wide the rows are
     while rows := reader.fetchmany(size):
         size = _WIDE_BATCH_ROWS if _width(rows) > _WIDE_BYTES else BATCH_ROWS
         _insert(fresh, insert, change(table, rows))

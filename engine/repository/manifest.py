@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from engine.errors import RepositoryDamaged, TooNew
@@ -83,6 +83,25 @@ class DeviceEntry:
     missing: str
     stamp: Stamp | None
 
+    @property
+    def first_moment(self) -> datetime | None:
+        """`first` as a moment, where there is one that a calendar has."""
+        return _moment(self.first)
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """`last` as a moment, where there is one that a calendar has."""
+        return _moment(self.last)
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class MainEntry:
@@ -128,6 +147,7 @@ class Manifest:
     settings: tuple[tuple[str, str], ...]
     packs: dict[str, int]
     mark_prefix: str
+    leave_out: str  # which indexes the project's settings left out
     size: int
     added: int
     data: int
@@ -175,6 +195,7 @@ def encode(manifest: Manifest) -> bytes:
         "settings": manifest.settings,
         "packs": manifest.packs,
         "mark_prefix": manifest.mark_prefix,
+        "leave_out": manifest.leave_out,
         "size": manifest.size,
         "added": manifest.added,
         "data": manifest.data,
@@ -392,6 +413,7 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
         settings=fields.pairs("settings", SETTINGS_PATH),
         packs=fields.packs("packs"),
         mark_prefix=fields.text("mark_prefix"),
+        leave_out=fields.text("leave_out"),
         size=fields.number("size"),
         added=fields.number("added"),
         data=fields.number("data"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew, WrongKey
-from engine.repository.keys import KEY_LENGTH, Encryption, Keys, SealBroken, new_key
+from engine.repository.keys import KEY_LENGTH, Encryption, Keys, SealBroken
 from engine.repository.manifest import (
     BACKUP_ID,
     LIST_NAMES,
@@ -112,25 +112,20 @@ class Repository:
         return next(iter(self.storage.list("damaged")), None) is not None
 
 
-def create_repository(storage: Storage, encryption: Encryption) -> tuple[Repository, bytes]:
-    """Make a new repository and its key. Raises `Failed` where there is one already."""
-    key = new_key()
+def create_repository(storage: Storage, encryption: Encryption, key: bytes) -> None:
+    """Make a new repository; where there is one already, it is left as it is."""
     identity = secrets.token_hex(16)
-    keys = Keys.derive(key, identity, encryption)
     config: dict[str, object] = {
         "format": FORMAT,
         "id": identity,
         "encryption": encryption.value,
         "chunk_size": CHUNK_SIZE,
-        "key_check": keys.check,
+        "key_check": Keys.derive(key, identity, encryption).check,
     }
     if encryption is Encryption.NONE:
         config["key"] = key.hex()
-    try:
+    with contextlib.suppress(AlreadyStored):
         storage.put("config", [json.dumps(config, indent=1).encode() + b"\n"])
-    except AlreadyStored:
-        raise Failed("There is a repository already; it was left as it is.") from None
-    return Repository(storage, identity, keys, CHUNK_SIZE), key
 
 
 def repository_encryption(storage: Storage) -> Encryption | None:

@@ -81,7 +81,7 @@ class LocalStorage:
                 finally:
                     os.close(file)
                 try:
-                    _publish(temporary, target)
+                    publish(temporary, target)
                 except FileExistsError:
                     raise AlreadyStored(name) from None
             finally:
@@ -160,7 +160,7 @@ class LocalStorage:
                 os.close(file)
 
 
-def _publish(temporary: Path, target: Path) -> None:
+def publish(temporary: Path, target: Path) -> None:
     """Give a file its final name, never replacing another. Raises FileExistsError."""
     try:
         os.link(temporary, target)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from engine.errors import SourceDamaged
 from engine.pages.btree import PADDING, Bytes, Ints, ReadPages, be16, walk
 from engine.pages.canonical import KEPT, LEAF, Plan, apply, keep_as_is, plan_image
-from engine.pages.header import Header, NotCanonical
+from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import LeaveOut, read_shape
 from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image, Stamp
@@ -174,7 +174,7 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
     )
     return Read(
         image=image,
-        names=np.concatenate([names, np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)]),
+        names=_with_lists(names, lists),
         rows=opening.rows if opening.rows is not None else counted,
         first=opening.first,
         last=opening.last,
@@ -183,11 +183,37 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
     )
 
 
+def store_plain(path: Path) -> tuple[Image, Names]:
+    """Store a private file that nobody else has open, as it is; its image and all its chunks."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        header = parse_header(os.pread(file, HEADER_SIZE, 0), os.fstat(file).st_size)
+        size = header.page_size
+        chunk = setup.store.repository.chunk_length(size)
+        parts = []
+        total = header.page_count * size
+        for at in range(0, total, SLICE):
+            flat = setup.buffer[: min(SLICE, total - at)]
+            if os.preadv(file, [flat.data], at) != flat.size:
+                raise SourceDamaged(f"{path} was cut short while it was being read.")
+            parts.append(setup.store.add(flat, chunk))
+    finally:
+        os.close(file)
+    names = np.concatenate(parts)
+    lists = setup.store.add_list(names)
+    image = Image(size, header.page_count, lists, None, (), (), 0)
+    return image, _with_lists(names, lists)
+
+
+def _with_lists(names: Names, lists: tuple[bytes, ...]) -> Names:
+    return np.concatenate([names, np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)])
+
+
 def _plan(
     live: LiveFile, header: Header, *, as_is: bool
 ) -> tuple[Plan, tuple[str, ...], int | None]:
     """Plan a file inside its lock: the plan, the indexes it leaves out, rows if counted here."""
-    read = _reader(live, header)
+    read = page_reader(live, header)
     leave_out = setup.leave_out
     try:
         shape = read_shape(live.connection)
@@ -214,7 +240,7 @@ def _count(live: LiveFile) -> int:
     return int(rows)
 
 
-def _reader(live: LiveFile, header: Header) -> ReadPages:
+def page_reader(live: LiveFile, header: Header) -> ReadPages:
     """A function that reads pages in any order; neighbours are read together."""
     size = header.page_size
 

@@ -63,6 +63,7 @@ def write_instance(
         )
     if os.path.lexists(folder):
         raise Taken(f"{folder} is there already.", hint="Nothing was changed. Name a new folder.")
+    folder = folder.absolute()  # TagoCore's settings name it
     _make_folders(folder)
     setting = SETTINGS[flavour]
     rng = random.Random(f"{seed}/{flavour.value}")  # noqa: S311 — made-up data, repeatable

@@ -1,0 +1,164 @@
+"""A home: the folder that holds the catalog, the repository, and restored projects."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.catalog import CATALOG_FILE
+from engine.errors import HomeUnsafe, Invalid, NotFound, StorageFailed, WrongKey
+from engine.private import check_private, read_private
+from engine.repository.keys import Encryption, new_key, parse_recovery_text, recovery_text
+from engine.repository.repository import (
+    Repository,
+    create_repository,
+    open_repository,
+    repository_encryption,
+)
+from engine.repository.storage import LocalStorage, publish, storage_failed, sync_folder
+
+KEY_FILE = "repository.key"
+REPOSITORY = "repository"
+PROJECTS = "projects"
+SCRATCH = "scratch"
+PARTIAL = ".partial-"  # how the folder of a project that is being made begins
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the parts of a home are. All of it is 0700 and 0600, whatever the umask."""
+
+    path: Path
+
+    @property
+    def catalog(self) -> Path:
+        """The catalog's file."""
+        return self.path / CATALOG_FILE
+
+    @property
+    def projects(self) -> Path:
+        """The folder of restored projects."""
+        return self.path / PROJECTS
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for temporary files."""
+        return self.path / SCRATCH
+
+    @property
+    def storage(self) -> LocalStorage:
+        """Where the repository's objects are."""
+        return LocalStorage(self.path / REPOSITORY)
+
+    def prepare(self, *, create: bool) -> None:
+        """Check the home, and make it where it is not there and `create`.
+
+        Raises `NotFound`, `HomeUnsafe` where others own it or may write to it, `StorageFailed`.
+        """
+        try:
+            if create:
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not any(self.path.iterdir()):
+                    self.path.chmod(0o700)
+            elif not self.catalog.exists():
+                raise NotFound(
+                    f"There is no home at {self.path}.",
+                    hint="Adopt a project with: backstay adopt PATH --name NAME. "
+                    "Or try the demo with: backstay demo.",
+                )
+            if not self.path.is_dir():
+                raise StorageFailed(f"{self.path} is not a folder.")
+        except PermissionError as error:
+            raise HomeUnsafe(f"{self.path} belongs to someone else.") from error
+        except OSError as error:
+            raise storage_failed(f"opening the home {self.path}", error) from error
+        check_private(self.path)
+        if create and not self.catalog.exists():
+            self.check_writable()
+
+    def check_writable(self) -> None:
+        """Raise `StorageFailed` or `HomeUnsafe` where nothing can be written here."""
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise StorageFailed(f"The home {self.path} is read-only.")
+
+    def read_key(self) -> bytes | None:
+        """The repository's key from its file; None where there is no file."""
+        try:
+            content = read_private(self.path / KEY_FILE, longest=1024)
+        except NotFound:
+            return None
+        try:
+            return parse_recovery_text((content or b"").decode("ascii"))
+        except (ValueError, Invalid) as error:
+            raise WrongKey(f"The key file {self.path / KEY_FILE} is damaged.") from error
+
+    def write_key(self, key: bytes, *, replace: bool = False) -> None:
+        """Write the key file (0600). One that is there is kept, unless `replace`."""
+        target = self.path / KEY_FILE
+        temporary = self.path / f".{KEY_FILE}-{secrets.token_hex(8)}"
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                os.fchmod(file, 0o600)
+                os.write(file, recovery_text(key).encode("ascii") + b"\n")
+                os.fsync(file)
+            finally:
+                os.close(file)
+            if replace:
+                temporary.rename(target)
+            else:
+                publish(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(self.path)
+
+    def open_repository(self, encryption: Encryption) -> Repository:
+        """Open the home's repository; made first where there is none. Blocks.
+
+        The key is on disk before the repository is, so that none exists without its key.
+        """
+        if repository_encryption(self.storage) is None:
+            if encryption is not Encryption.NONE:
+                with contextlib.suppress(FileExistsError):  # another process was first: same key
+                    self.write_key(new_key())
+            create_repository(self.storage, encryption, self.read_key() or new_key())
+        return open_repository(self.storage, self.read_key())
+
+    def make_projects(self) -> None:
+        """Make the folder of restored projects where it is not there."""
+        self.projects.mkdir(mode=0o700, exist_ok=True)
+        self.projects.chmod(0o700)
+
+    def make_scratch(self) -> Path:
+        """An empty folder for temporary files; what was in it before is removed."""
+        self.empty_scratch()
+        self.scratch.mkdir(mode=0o700)
+        self.scratch.chmod(0o700)
+        return self.scratch
+
+    def empty_scratch(self) -> None:
+        """Remove all temporary files."""
+        if self.scratch.exists():
+            shutil.rmtree(self.scratch)
+
+    def remove_partial_projects(self) -> None:
+        """Remove the folders of projects that were not finished."""
+        if self.projects.is_dir():
+            for folder in self.projects.iterdir():
+                if folder.name.startswith(PARTIAL):
+                    shutil.rmtree(folder)
+
+    def free_space(self) -> int:
+        """Bytes that can still be written."""
+        try:
+            status = os.statvfs(self.path)
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                return 1 << 62  # a file system that does not tell
+            raise storage_failed("looking for free space", error) from error
+        return status.f_bavail * status.f_frsize

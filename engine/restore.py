@@ -1,0 +1,317 @@
+"""Making a new, isolated project of a backup, beside the others and touching none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.children import Children
+from engine.errors import RepositoryDamaged, StorageFailed
+from engine.handle import Report
+from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
+from engine.project.device_database import create_device_database
+from engine.project.identity import Renewed, renew_main, renew_plugin_storage, verify_rows
+from engine.project.ids import IdPrefixes
+from engine.project.ports import free_port
+from engine.project.quiet import quiet_item
+from engine.project.settings_files import SettingsFile, WrittenSettings, write
+from engine.repository.manifest import DeviceEntry, Image, Manifest
+from engine.repository.repository import Repository
+from engine.repository.storage import sync_folder
+
+if TYPE_CHECKING:
+    from engine.pages.ids import Runs
+
+SPARE = 64 << 20  # bytes that stay free beside what a restore needs
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A project that was just made, whole, under its temporary name."""
+
+    port: int
+    devices: int
+    variables: int
+    tokens: tuple[NewToken, ...]
+    analyses_without_code: tuple[MissingCode, ...]
+    parsers_without_code: tuple[MissingCode, ...]
+    held: tuple[HeldItem, ...]
+    quiet: tuple[QuietItem, ...]
+    notes: tuple[str, ...]
+
+
+async def restore_project(
+    repository: Repository,
+    manifest: Manifest,
+    *,
+    partial: Path,
+    root: Path,
+    scratch: Path,
+    now: datetime,
+    taken_ports: Collection[int],
+    free_space: int,
+    report: Report,
+) -> Restored:
+    """Make a project of a backup in the folder `partial`, which must not be there yet.
+
+    `root` is the path that the folder will have in the end. When this returns, every database has
+    passed its checks and all of it is on disk; `publish` then gives it its name. When it is
+    cancelled or fails, the folder is removed.
+
+    Raises `RepositoryDamaged`, naming the devices concerned, and `StorageFailed`.
+    """
+    if free_space < manifest.data + SPARE:
+        raise StorageFailed(
+            f"The restore needs {manifest.data + SPARE} bytes, and {free_space} are free."
+        )
+    await asyncio.to_thread(_make_folder, partial)
+    try:
+        work = _Restore(repository, manifest, partial, root, now, report)
+        return await work.run(scratch, taken_ports)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True))
+        raise
+
+
+def publish(partial: Path, root: Path) -> None:
+    """Give a finished project its name: one atomic step, on disk when this returns. Blocks."""
+    partial.rename(root)
+    sync_folder(root.parent)
+
+
+class _Restore:
+    """One restore under way, in child processes."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        manifest: Manifest,
+        partial: Path,
+        root: Path,
+        now: datetime,
+        report: Report,
+    ) -> None:
+        self._repository = repository
+        self._manifest = manifest
+        self._partial = partial
+        self._root = root
+        self._report = report
+        self._prefixes = IdPrefixes(now)
+        self._done = 0
+
+    async def run(self, scratch: Path, taken_ports: Collection[int]) -> Restored:
+        from engine.rebuild import child
+
+        manifest = self._manifest
+        self._tell()
+        async with Children(child.configure, self._repository, str(scratch)) as self._children:
+            database, renewed = await self._restore_main()
+            files = [SettingsFile(path, text) for path, text in manifest.settings]
+            port = await asyncio.to_thread(free_port, manifest.port, taken_ports)
+            written = await asyncio.to_thread(self._write_settings, files, renewed, port)
+            folder = await asyncio.to_thread(self._place_main, database, written)
+            await self._restore_plugins(folder, renewed)
+            await self._restore_devices(folder / "devices")
+        self._report(Progress("making it available", manifest.data, manifest.data))
+        await asyncio.to_thread(_sync_tree, self._partial)
+        return Restored(
+            port=port,
+            devices=len(manifest.devices),
+            variables=sum(device.rows for device in manifest.devices),
+            tokens=renewed.tokens,
+            analyses_without_code=renewed.analyses_without_code,
+            parsers_without_code=renewed.parsers_without_code,
+            held=renewed.held,
+            quiet=(*(quiet_item(item) for item in renewed.held), *written.quiet),
+            notes=(*renewed.notes, *written.notes, *self._missing()),
+        )
+
+    def _missing(self) -> list[str]:
+        return [
+            f"Device {device.name!r} ({device.id}) starts without data: {device.missing}"
+            for device in self._manifest.devices
+            if device.image is None
+        ]
+
+    async def _restore_main(self) -> tuple[Path, Renewed]:
+        from engine.rebuild.databases import restore_as_is
+
+        main, what = self._manifest.main, "The main database"
+        database = self._partial / "data.db"
+        await self._children.run(restore_as_is, main.image, str(database), what)
+        await asyncio.to_thread(_check_rows, database, main.tables, what)
+        renewed = await asyncio.to_thread(renew_main, database, self._manifest.mark_prefix)
+        known = await asyncio.to_thread(_device_ids, database)
+        if known != {device.id for device in self._manifest.devices}:
+            raise RepositoryDamaged("The backup's devices are not those of its main database.")
+        self._advance(main.image)
+        return database, renewed
+
+    def _write_settings(
+        self, files: list[SettingsFile], renewed: Renewed, port: int
+    ) -> WrittenSettings:
+        def follow(text: str) -> str:
+            followed = renewed.follow.value(text)
+            return followed if isinstance(followed, str) else text
+
+        return write(files, self._partial, root=self._root, port=port, follow=follow)
+
+    def _place_main(self, database: Path, written: WrittenSettings) -> Path:
+        """Move the main database to where the settings say; the folder that it is in then."""
+        target = self._partial / written.database
+        _make_folders(target.parent, self._partial)
+        database.rename(target)
+        _make_folder(target.parent / "devices")
+        return target.parent
+
+    async def _restore_plugins(self, folder: Path, renewed: Renewed) -> None:
+        from engine.rebuild.databases import restore_as_is
+
+        if self._manifest.plugins:
+            await asyncio.to_thread(_make_folder, folder / "plugins")
+        for plugin in self._manifest.plugins:
+            what = f"The storage of plugin {plugin.plugin}"
+            path = folder / "plugins" / f"{plugin.plugin}.db"
+            await self._children.run(restore_as_is, plugin.image, str(path), what)
+            await asyncio.to_thread(_check_rows, path, plugin.tables, what)
+            await asyncio.to_thread(renew_plugin_storage, path, renewed.follow)
+            self._advance(plugin.image)
+
+    async def _restore_devices(self, folder: Path) -> None:
+        kinds = await asyncio.to_thread(_device_kinds, folder.parent / "data.db")
+        failures: list[RepositoryDamaged] = []
+
+        async def one(device: DeviceEntry) -> None:
+            try:
+                await self._restore_device(device, folder, kinds[device.id])
+            except RepositoryDamaged as error:
+                failures.append(error)
+
+        tasks = [asyncio.create_task(one(device)) for device in self._manifest.devices]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if failures:
+            raise _together(failures, len(tasks))
+
+    async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
+        from engine.rebuild import databases
+
+        path = folder / f"{device.id}.db"
+        if device.image is None:
+            # TagoCore would make it too, but only when the device is next heard of.
+            await asyncio.to_thread(create_device_database, path, kind)
+            return
+        what = f"Device {device.name!r} ({device.id})"
+        job = databases.Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
+        if databases.is_small(device.image):
+            await self._children.run(databases.rebuild, job)
+            self._advance(device.image)
+            return
+        await self._children.run(databases.create, job)
+
+        async def part(first: int, count: int) -> Runs:
+            runs = await self._children.run(databases.write_slice, job, first, count)
+            self._advance(replace(job.image, page_count=count))
+            return runs
+
+        parts = [
+            asyncio.create_task(part(first, count))
+            for first, count in databases.slices(device.image)
+        ]
+        try:
+            runs = await asyncio.gather(*parts)
+        finally:
+            for each in parts:
+                each.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+        await self._children.run(databases.finish, job, list(runs))
+
+    def _advance(self, image: Image) -> None:
+        self._done += image.size
+        self._tell()
+
+    def _tell(self) -> None:
+        total = self._manifest.data
+        self._report(Progress("new ids and indexes", min(self._done, total), total))
+
+
+def _together(failures: list[RepositoryDamaged], devices: int) -> RepositoryDamaged:
+    if len(failures) == 1:
+        return failures[0]
+    named = " ".join(error.message for error in failures[:10])
+    more = f" And {len(failures) - 10} more." if len(failures) > 10 else ""
+    return RepositoryDamaged(f"{len(failures)} of {devices} devices are damaged. {named}{more}")
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o700)
+
+
+def _make_folders(folder: Path, below: Path) -> None:
+    if folder != below and not folder.is_dir():
+        _make_folders(folder.parent, below)
+        _make_folder(folder)
+
+
+def _check_rows(database: Path, tables: tuple[tuple[str, int], ...], what: str) -> None:
+    """Check a restored database that was copied row by row."""
+    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        try:
+            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            verdict = (str(error),)
+        if verdict != ("ok",):
+            raise RepositoryDamaged(f"{what} cannot be restored: {verdict[0]}.")
+        verify_rows(connection, tables)
+
+
+def _device_ids(database: Path) -> set[str]:
+    return set(_device_kinds(database))
+
+
+def _device_kinds(database: Path) -> dict[str, str]:
+    """The type of each device in a restored main database."""
+    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        rows = connection.execute("SELECT id, type FROM device").fetchall()
+    return {str(device): str(kind) for device, kind in rows}
+
+
+def _sync_tree(folder: Path) -> None:
+    """Bring small files and all names of a folder to disk; databases of devices are there already.
+
+    Bottom up, so that nothing is named before it is there.
+    """
+    for base, _, files in os.walk(folder, topdown=False):
+        if Path(base).name != "devices":
+            for file in files:
+                handle = os.open(Path(base, file), os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        sync_folder(Path(base))
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of a project for good: first out of sight, then piece by piece. Blocks."""
+    gone = folder.with_name(f".partial-gone-{folder.name}")
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    sync_folder(folder.parent)
