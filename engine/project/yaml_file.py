@@ -47,15 +47,16 @@ def read_text(path: Path, root: Path, name: str) -> str:
         raise SettingsInvalid(f"{name} is longer than 1 MiB: that is no settings file.")
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid(f"{name} is not UTF-8 text.") from error
+    except UnicodeDecodeError:
+        raise SettingsInvalid(f"{name} is not UTF-8 text.") from None
 
 
 def parse(text: str, name: str) -> Mapping:
     """The mapping that a settings file holds.
 
     Raises `SettingsInvalid`, naming the file and the line, when it does not parse, nests deeper
-    than 64 levels, uses aliases (which could unfold to any size), or is not a mapping.
+    than 64 levels, uses aliases (which could unfold to any size), or is not a mapping. What the
+    parser said is not carried along: it may quote the file, and with it a password.
     """
     import yaml
 
@@ -76,14 +77,14 @@ def parse(text: str, name: str) -> Mapping:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        raise SettingsInvalid(f"{name} does not parse as YAML{where}.") from error
+        raise SettingsInvalid(f"{name} does not parse as YAML{where}.") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SettingsInvalid(
             f"{name} holds a character that YAML forbids in line {line}."
-        ) from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise SettingsInvalid(f"{name} holds a value that does not parse.") from error
+        ) from None
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise SettingsInvalid(f"{name} holds a value that does not parse.") from None
     if not isinstance(content, dict):
         raise SettingsInvalid(f"{name} does not hold settings: a list of names and values.")
     return content
