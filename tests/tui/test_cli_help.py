@@ -34,7 +34,7 @@ def commands(group: Group, *above: str) -> Iterator[tuple[tuple[str, ...], click
             yield from commands(command, *above, name)
 
 
-ALL = dict(commands(root))  # type: ignore[arg-type]  # click types the decorated group too widely
+ALL = dict(commands(root))
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
@@ -154,7 +154,7 @@ def test_global_options_stand_before_or_after_the_command(
         seen.append(invocation)
         raise click.UsageError("seen")
 
-    module = ALL[words if words == ("repository", "key") else words[:1]].callback.__module__  # type: ignore[union-attr]
+    module = ALL[words if words == ("repository", "key") else words[:1]].callback.__module__
     monkeypatch.setattr(sys.modules[module], "with_engine", note)
     assert main([*before, *words, *after]) == 2
     assert seen == [expected]

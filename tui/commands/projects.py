@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 @pass_invocation
 def command(invocation: Invocation) -> None:
     """List the projects that you own or collaborate on."""
+    print_projects(invocation)
+
+
+def print_projects(invocation: Invocation) -> None:
+    """Answer with the projects."""
     if invocation.json:
         projects = with_engine(invocation, lambda engine: engine.projects())
         print_json([project.as_json() for project in projects])
@@ -30,7 +35,7 @@ def command(invocation: Invocation) -> None:
 def welcome(invocation: Invocation) -> None:
     """What `backstay` alone says: the projects, or how to begin where there is no home yet."""
     if invocation.json or invocation.home.exists():
-        command.callback(invocation) if command.callback else None
+        print_projects(invocation)
     else:
         print_lines(first_steps(invocation))
 

@@ -9,7 +9,7 @@ from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
 from tui.output import print_json, print_lines
 from tui.plain_text import plain
-from tui.running import with_engine
+from tui.running import run, with_engine
 
 
 @click.command(
@@ -29,10 +29,12 @@ def command(invocation: Invocation, enter: bool) -> None:
     Without it, or the home's own key file, no backup can be opened.
     """
     if enter:
+        from engine import enter_recovery_key
+
         typed = ask_secret("Recovery key:")
         if not typed:
             raise click.UsageError("No key was entered. Nothing was changed.")
-        with_engine(invocation, lambda engine: engine.enter_recovery_key(typed))
+        run(lambda: enter_recovery_key(invocation.home, typed))
         if invocation.json:
             print_json({"entered": True})
         else:
