@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from engine.children import Children
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
-from engine.model import Backup, BackupKind, BackupState, Progress
+from engine.model import Backup, BackupKind, BackupState, LeaveOut, Progress
 from engine.project.instance import Instance, find
 from engine.repository.manifest import DeviceEntry, Image, MainEntry, Manifest, PluginEntry
 from engine.repository.repository import Repository
-from engine.settings import LeaveOut
 from engine.snapshot.live import is_unchanged
 
 if TYPE_CHECKING:

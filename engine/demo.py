@@ -102,43 +102,55 @@ async def make_demo(
     there is anything else in the home. If it fails or is cancelled, what it had made is removed.
     """
     check_user_name(user)
-    home = home.absolute()
-    if (home / SOURCE_FOLDER / _MADE_BY_DEMO).is_file():
+    place = Home(home.absolute())  # noqa: ASYNC240 — asks for the current folder, no more
+    before = _contents(place.path)
+    if _is_demo(place.path):
         report(Progress("the demo is there already", 0, 0))
         return
-    before = _contents(home)
-    if before - {SETTINGS_FILE}:
+    if before is not None and before - {SETTINGS_FILE}:
         raise Taken(
-            f"{home} is not empty, and what is in it was not made by a finished demo.",
+            f"{place.path} is not empty, and what is in it was not made by a finished demo.",
             hint="Nothing was changed. Name a folder that is new or empty: --home DIR.",
         )
     owners = [name for name in _HARBOUR_PEOPLE if name != user]
-    week = _Week(home, user, (owners[0], owners[1]), seed, report, [clock()])
-    Home(home).prepare(create=True)
+    week = _Week(place.path, user, (owners[0], owners[1]), seed, report, [clock()])
+    place.prepare(create=True)
     try:
-        if SETTINGS_FILE not in before:
-            write_private(home / SETTINGS_FILE, _PRICES)
-        (home / SOURCE_FOLDER).mkdir(mode=0o700)
-        await _live_through(
-            week, _mornings(clock()), devices or DEVICES, ROWS if rows is None else rows
-        )
-        write_private(home / SOURCE_FOLDER / _MADE_BY_DEMO, f"seed {seed}\n")
+        _lay_out(place.path)
+        days = _mornings(clock())
+        await _live_through(week, days, devices or DEVICES, ROWS if rows is None else rows)
+        write_private(place.path / SOURCE_FOLDER / _MADE_BY_DEMO, f"seed {seed}\n")
     except BaseException:
         # Also when cancelled: a home half-made would be refused the next time.
-        for name in _contents(home) - before:
-            _remove(home / name)
+        _take_back(place.path, before)
         raise
 
 
-def _contents(home: Path) -> set[str]:
-    return {path.name for path in home.iterdir()} if home.exists() else set()
+def _is_demo(home: Path) -> bool:
+    return (home / SOURCE_FOLDER / _MADE_BY_DEMO).is_file()
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _contents(home: Path) -> set[str] | None:
+    """The names in a home; None where there is no such folder."""
+    return {path.name for path in home.iterdir()} if home.exists() else None
+
+
+def _lay_out(home: Path) -> None:
+    if not (home / SETTINGS_FILE).exists():
+        write_private(home / SETTINGS_FILE, _PRICES)
+    (home / SOURCE_FOLDER).mkdir(mode=0o700)
+
+
+def _take_back(home: Path, before: set[str] | None) -> None:
+    """Remove all that was not in the home before, and the home if it was not there."""
+    for name in (_contents(home) or set()) - (before or set()):
+        path = home / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if before is None:
+        home.rmdir()
 
 
 def _mornings(now: datetime) -> list[datetime]:
@@ -221,10 +233,6 @@ async def _follow(handle: Handle[T], report: Report, stage: str) -> T:
     passing = asyncio.create_task(pass_on())
     try:
         return await handle.result()
-    except asyncio.CancelledError:
-        handle.cancel()
-        await asyncio.gather(handle.result(), return_exceptions=True)
-        raise
     finally:
         passing.cancel()
         await asyncio.gather(passing, return_exceptions=True)

@@ -40,7 +40,7 @@ from engine.model import (
     WakeReport,
 )
 from engine.names import check_project_name, folder_name, new_id, shown
-from engine.repository.keys import Encryption, parse_recovery_text, recovery_text
+from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository, open_repository
 from engine.settings import Settings, read_settings
@@ -97,8 +97,7 @@ class Engine:
         settings = await asyncio.to_thread(read_settings, place.path)
         catalog = await Catalog.open(place.catalog, clock=clock, create=create)
         try:
-            encryption = Encryption(settings.encryption.value)
-            repository = await asyncio.to_thread(place.open_repository, encryption)
+            repository = await asyncio.to_thread(place.open_repository, settings.encryption)
             await mend_if_free(place, catalog, repository)
             engine = cls(place, catalog, repository, who, clock)
             try:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from engine.catalog import CATALOG_FILE
 from engine.errors import HomeUnsafe, Invalid, NotFound, StorageFailed, WrongKey
+from engine.model import Encryption
 from engine.private import check_private, read_private
-from engine.repository.keys import Encryption, new_key, parse_recovery_text, recovery_text
+from engine.repository.keys import new_key, parse_recovery_text, recovery_text
 from engine.repository.repository import (
     Repository,
     create_repository,

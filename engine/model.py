@@ -65,6 +65,21 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
+class Encryption(StrEnum):
+    """How a repository is sealed."""
+
+    AES_256_GCM = "aes-256-gcm"
+    NONE = "none"
+
+
+class LeaveOut(StrEnum):
+    """Which indexes of a device's database a backup leaves out, to be rebuilt by a restore."""
+
+    PRIMARY_KEY = "primary-key"
+    NONE = "none"
+    ALL = "all"
+
+
 class JobKind(StrEnum):
     """What a job does."""
 

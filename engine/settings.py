@@ -17,13 +17,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from engine.amounts import AMOUNT_RULE, parse_amount
 from engine.errors import Invalid, NotFound, SettingsInvalid
-from engine.model import Prices
+from engine.model import Encryption, LeaveOut, Prices
 from engine.names import shown
 from engine.private import read_private
 
@@ -37,21 +36,6 @@ _KEYS = {
     "repository": ("encryption",),
     "snapshot": ("leave_out",),
 }
-
-
-class Encryption(StrEnum):
-    """How the repository's bytes are kept."""
-
-    AES_256_GCM = "aes-256-gcm"
-    NONE = "none"
-
-
-class LeaveOut(StrEnum):
-    """Which indexes of a device's database are left out of a backup and rebuilt by a restore."""
-
-    PRIMARY_KEY = "primary-key"
-    NONE = "none"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.model import LeaveOut
 from engine.pages.btree import (
     ID_LENGTH,
     PADDING,
@@ -30,7 +31,7 @@ from engine.pages.btree import (
 )
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, Header, NotCanonical
-from engine.pages.shape import LeaveOut, Shape, check_header
+from engine.pages.shape import Shape, check_header
 
 KEPT, LEAF, EMPTY = 0, 1, 2
 MAX_LOOKALIKES = 4096

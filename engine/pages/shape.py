@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from enum import StrEnum
 
+from engine.model import LeaveOut
 from engine.pages.header import Header, NotCanonical
 
 TABLE = "data"
 ID = "id"
-
-
-class LeaveOut(StrEnum):
-    """Which indexes a backup leaves out, to be rebuilt on restore."""
-
-    NONE = "none"
-    PRIMARY_KEY = "primary-key"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes, Ints, ReadPages
 from engine.pages.canonical import LEAF, apply, plan_image
 from engine.pages.freelist import read_freelist, write_freelist
@@ -30,7 +31,7 @@ from engine.pages.header import (
 )
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids
 from engine.pages.index import build_index, plan_tree
-from engine.pages.shape import LeaveOut, Shape, read_shape
+from engine.pages.shape import Shape, read_shape
 
 _BATCH = 8 << 20
 _HAS_ID = "SELECT name FROM pragma_table_info('data') WHERE name = 'id'"

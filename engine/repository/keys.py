@@ -6,23 +6,16 @@ import base64
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from blake3 import blake3
 
 from engine.errors import Damaged, Invalid
+from engine.model import Encryption
 
 KEY_LENGTH = 32
 TAG_LENGTH = 16
 _GROUP = 6  # letters between dashes of a recovery key
-
-
-class Encryption(StrEnum):
-    """How a repository is sealed."""
-
-    AES = "aes-256-gcm"
-    NONE = "none"
 
 
 class SealBroken(Damaged):
@@ -70,7 +63,7 @@ class Keys:
         return self._sealer(blake3(backup.encode(), key=self.manifest).digest())
 
     def _sealer(self, key: bytes) -> Sealer:
-        return _Aes(key) if self.encryption is Encryption.AES else _Tagged(key)
+        return _Aes(key) if self.encryption is Encryption.AES_256_GCM else _Tagged(key)
 
 
 class _Aes:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew, WrongKey
-from engine.repository.keys import KEY_LENGTH, Encryption, Keys, SealBroken
+from engine.model import Encryption
+from engine.repository.keys import KEY_LENGTH, Keys, SealBroken
 from engine.repository.manifest import (
     BACKUP_ID,
     LIST_NAMES,
@@ -50,7 +51,7 @@ class Repository:
     @property
     def encrypted(self) -> bool:
         """Whether what it holds is unreadable without the key."""
-        return self.keys.encryption is Encryption.AES
+        return self.keys.encryption is Encryption.AES_256_GCM
 
     def chunk_length(self, page_size: int) -> int:
         """Bytes in a chunk of an image with pages of `page_size` bytes."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes
-from engine.pages.shape import LeaveOut
 from engine.repository.index import Names
 from engine.repository.repository import Repository
 from engine.snapshot.store import ChunkStore, Measured, measure

@@ -20,10 +20,11 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
+from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes, Ints, ReadPages, be16, walk
 from engine.pages.canonical import KEPT, LEAF, Plan, apply, keep_as_is, plan_image
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
-from engine.pages.shape import LeaveOut, read_shape
+from engine.pages.shape import read_shape
 from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image, Stamp
 from engine.snapshot.child import SLICE, setup

@@ -218,7 +218,7 @@ def _insert_actions(
     report, alarm, _ = (analysis.id for analysis in analyses)
     first = devices[0]
     (fallback,) = connection.execute(
-        "SELECT token FROM device_token WHERE device_id = ? LIMIT 1", (devices[-1].device.id,)
+        "SELECT token FROM device_token WHERE device_id = ? LIMIT 1", (first.device.id,)
     ).fetchone()
     post = {
         "type": "post",
