@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from engine.errors import Damaged
+from engine.errors import RepositoryDamaged
 from engine.model import HeldItem, MissingCode, NewToken
 from engine.project.marks import Follower
 from engine.project.quiet import hold
@@ -56,9 +56,9 @@ def renew_main(
     it follows; names of tokens that a restored project does not have become empty. Paths of
     analysis and payload parser code are cleared. Actions and data retention are held. Accounts
     and their passwords stay. `mark_prefix` is the one that the copy was made with. Raises
-    `Damaged` or `StorageFailed` when the file cannot be read or written.
+    `RepositoryDamaged` or `StorageFailed` when the file cannot be read or written.
     """
-    with database_errors(database.name), closing(_open(database)) as connection:
+    with database_errors(database.name, RepositoryDamaged), closing(_open(database)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         tables = {table.name.lower(): table for table in read_tables(connection)}
         device_names = _names(connection, "device")
@@ -78,22 +78,27 @@ def renew_plugin_storage(database: Path, follow: Follower) -> None:
 
     The errors are those of `renew_main`.
     """
-    with database_errors(database.name), closing(_open(database)) as connection:
+    with database_errors(database.name, RepositoryDamaged), closing(_open(database)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         _follow(connection, read_tables(connection), follow)
         connection.execute("COMMIT")
 
 
 def verify_rows(connection: sqlite3.Connection, rows: Sequence[tuple[str, int]]) -> None:
-    """Check that every table holds as many rows as were backed up; raises `Damaged` if not."""
+    """Check that every table holds as many rows as were backed up.
+
+    Raises `RepositoryDamaged`, naming the table and both numbers, where one does not.
+    """
     for name, expected in rows:
         try:
             query = f"SELECT count(*) FROM {quote(name)}"  # noqa: S608  # quoted
             (found,) = connection.execute(query).fetchone()
         except sqlite3.DatabaseError as error:
-            raise Damaged(f"The table {name!r} of data.db cannot be read: {error}.") from error
+            raise RepositoryDamaged(
+                f"The table {name!r} of data.db cannot be read: {error}."
+            ) from error
         if found != expected:
-            raise Damaged(
+            raise RepositoryDamaged(
                 f"The table {name!r} of data.db has {found} rows; {expected} were backed up."
             )
 

@@ -151,13 +151,14 @@ def _own_main(
     if custom:
         main["custom_plugins"] = []
     installed = main.get("installed_plugins")
-    notes = []
-    if isinstance(installed, list) and installed:
-        notes.append(
-            f"{len(installed)} installed plugins start with the new project, with the settings "
-            "they had: look at ports and remote accounts that both projects would use."
-        )
-    return tuple(QuietItem(PLUGIN, "", folder, folder) for folder in folders), tuple(notes)
+    count = len(installed) if isinstance(installed, list) else 0
+    which = "1 installed plugin starts" if count == 1 else f"{count} installed plugins start"
+    note = (
+        f"{which} with the new project, with the settings of the old one: look at the ports and "
+        "remote accounts that both projects would use."
+    )
+    notes = (note,) if count else ()
+    return tuple(QuietItem(PLUGIN, "", folder, folder) for folder in folders), notes
 
 
 def _own_database(settings: yaml_file.Mapping, database: str) -> None:

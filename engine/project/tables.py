@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.errors import Busy, SourceDamaged, StorageFailed
+from engine.errors import Busy, Damaged, SourceDamaged, StorageFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,11 @@ def primary_code(error: sqlite3.Error) -> int:
 
 
 @contextmanager
-def database_errors(name: str) -> Iterator[None]:
-    """Turn what SQLite raises while `name` is read or written into errors for its owner."""
+def database_errors(name: str, damaged: type[Damaged] = SourceDamaged) -> Iterator[None]:
+    """Turn what SQLite raises while `name` is read or written into errors for its owner.
+
+    `damaged` is what a database that cannot be read means here.
+    """
     try:
         yield
     except sqlite3.Error as error:
@@ -172,4 +175,4 @@ def database_errors(name: str) -> Iterator[None]:
             sqlite3.SQLITE_READONLY,
         ):
             raise StorageFailed(f"{name} cannot be read or written: {error}.") from error
-        raise SourceDamaged(f"{name} cannot be read: {error}.") from error
+        raise damaged(f"{name} cannot be read: {error}.") from error

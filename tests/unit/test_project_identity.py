@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import Damaged, SourceDamaged, StorageFailed
+from engine.errors import RepositoryDamaged, StorageFailed
 from engine.model import MissingCode
 from engine.project.identity import Renewed, renew_main, renew_plugin_storage, verify_rows
 from engine.project.maindb import copy_main, copy_plugin_storage
@@ -233,7 +233,7 @@ def test_a_failure_in_the_middle_changes_nothing(tmp_path: Path) -> None:
 
 def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("nothing like a database, though it is long enough" * 20)
-    with pytest.raises(SourceDamaged):
+    with pytest.raises(RepositoryDamaged):
         renew_main(tmp_path / "x.db", PREFIX)
     with pytest.raises(StorageFailed):
         renew_main(tmp_path / "absent.db", PREFIX)
@@ -247,8 +247,10 @@ def test_rows_are_verified_against_those_of_the_backup(tmp_path: Path) -> None:
     renew_main(tmp_path / "restored.db", PREFIX)
     with closing(sqlite3.connect(tmp_path / "restored.db", isolation_level=None)) as restored:
         verify_rows(restored, facts.rows)
-        with pytest.raises(Damaged, match=r"'gone' of data.db cannot be read"):
+        with pytest.raises(RepositoryDamaged, match=r"'gone' of data.db cannot be read"):
             verify_rows(restored, (("gone", 1),))
         restored.execute("DELETE FROM device_params WHERE rowid = 1")
-        with pytest.raises(Damaged, match=r"'device_params' of data.db has 1 rows; 2 were"):
+        with pytest.raises(
+            RepositoryDamaged, match=r"'device_params' of data.db has 1 rows; 2 were"
+        ):
             verify_rows(restored, facts.rows)
