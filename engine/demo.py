@@ -117,7 +117,7 @@ async def make_demo(
     place.prepare(create=True)
     try:
         _lay_out(place.path)
-        days = _mornings(clock())
+        days = last_mornings(clock())
         await _live_through(week, days, devices or DEVICES, ROWS if rows is None else rows)
         write_private(place.path / SOURCE_FOLDER / _MADE_BY_DEMO, f"seed {seed}\n")
     except BaseException:
@@ -153,8 +153,8 @@ def _take_back(home: Path, before: set[str] | None) -> None:
         home.rmdir()
 
 
-def _mornings(now: datetime) -> list[datetime]:
-    """The last moments of the daily backup, oldest first."""
+def last_mornings(now: datetime) -> list[datetime]:
+    """The last seven moments of the daily backup that are not after `now`, oldest first."""
     latest = now.replace(hour=_DAILY_HOUR, minute=0, second=0, microsecond=0)
     if latest > now:
         latest -= timedelta(days=1)
@@ -233,6 +233,10 @@ async def _follow(handle: Handle[T], report: Report, stage: str) -> T:
     passing = asyncio.create_task(pass_on())
     try:
         return await handle.result()
+    except asyncio.CancelledError:
+        handle.cancel()
+        await handle.ended()
+        raise
     finally:
         passing.cancel()
         await asyncio.gather(passing, return_exceptions=True)
