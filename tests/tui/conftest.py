@@ -1,0 +1,195 @@
+"""A prepared home, commands run in this process, and commands run on a real terminal (a pty)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui.cli import main
+
+ROOT = Path(__file__).parents[2]
+INSTANCE = ROOT / "tests" / "data" / "instance"
+PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n'
+MAIN = "import sys; from tui.cli import main; sys.exit(main())"
+_TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The JSON document on standard output, where there must be nothing else."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The JSON error on standard error; standard output must be empty."""
+        assert self.out == ""
+        error: dict[str, Any] = json.loads(self.err)["error"]
+        assert error["code"] == self.code
+        return error
+
+
+class Runner:
+    """Runs commands for one home as one user."""
+
+    def __init__(self, home: Path, user: str = "ana") -> None:
+        self.home = home
+        self.user = user
+
+    def __call__(self, *arguments: str, user: str | None = None, stdin: str = "") -> Answer:
+        """Run ``backstay ARGUMENTS``, without a terminal."""
+        out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+        sys.stdin = io.StringIO(stdin)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(["--home", str(self.home), "--as", user or self.user, *arguments])
+        finally:
+            sys.stdin = before
+        return Answer(code, out.getvalue(), err.getvalue())
+
+
+class Terminal:
+    """A command on a terminal of 80 columns, which a person types at."""
+
+    def __init__(self, code: str, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _TAKE_TERMINAL + code, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            env={**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.text = ""
+
+    def read_until(self, text: str) -> str:
+        """Wait until the command has said something; fails when it ended without."""
+        while text not in self.text:
+            part = self._read()
+            assert part, f"it ended without saying {text!r}:\n{self.text}"
+            self.text += part
+        return self.text
+
+    def type(self, keys: str) -> None:
+        """Type something."""
+        os.write(self._ours, keys.encode())
+
+    def end(self) -> int:
+        """Wait for the end and return the exit code; what was said is in `text`."""
+        while part := self._read():
+            self.text += part
+        return self._process.wait()
+
+    def close(self) -> None:
+        """End the command if it still runs."""
+        os.close(self._ours)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._ours, 4096).decode(errors="replace").replace("\r\n", "\n")
+        except OSError:  # how Linux tells that the other side of a pty is gone
+            return ""
+
+
+@pytest.fixture
+def open_terminal() -> Iterator[Callable[..., Terminal]]:
+    """Starts Python code on a terminal."""
+    opened: list[Terminal] = []
+
+    def start(code: str, *arguments: str) -> Terminal:
+        opened.append(Terminal(code, *arguments))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.fixture
+def on_terminal(
+    backstay: Runner, open_terminal: Callable[..., Terminal]
+) -> Callable[..., Terminal]:
+    """Runs commands for the prepared home as ana, on a terminal."""
+
+    def start(*arguments: str) -> Terminal:
+        return open_terminal(MAIN, "--home", str(backstay.home), "--as", "ana", *arguments)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    shutil.copytree(INSTANCE, folder / "instance")
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    settings = home / "backstay.toml"
+    settings.touch(mode=0o600)
+    settings.write_text(PRICES)
+    run = Runner(home)
+    for arguments in (
+        ("adopt", str(folder / "instance"), "--name", "Plant 7", "--owner", "rui"),
+        ("members", "Plant 7", "add", "joao", "--role", "collaborator"),
+        ("backup", "Plant 7"),
+    ):
+        answer = run(*arguments)
+        assert answer.code == 0, answer.err
+    return folder
+
+
+@pytest.fixture
+def instance(_prepared: Path) -> Path:
+    """The TagoCore instance that is adopted as Plant 7; not to be changed."""
+    return _prepared / "instance"
+
+
+@pytest.fixture
+def backstay(_prepared: Path, tmp_path: Path) -> Runner:
+    """Commands for a home of one's own: ana and rui own Plant 7, joao collaborates, one backup."""
+    shutil.copytree(_prepared / "home", tmp_path / "home")
+    return Runner(tmp_path / "home")
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Runner:
+    """Commands for a home that is not there."""
+    return Runner(tmp_path / "nowhere")
+
+
+@pytest.fixture
+def restored(backstay: Runner) -> str:
+    """The name of a project that was restored from Plant 7's backup, and is quiet."""
+    name = "Plant 7 restored"
+    answer = backstay("restore", "Plant 7@latest", "--name", name, "--accept-cost", "49.00")
+    assert answer.code == 0, answer.err
+    return name

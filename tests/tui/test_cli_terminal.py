@@ -1,0 +1,122 @@
+"""What only a terminal sees: questions, fitted tables, and Ctrl+C in the middle of a backup."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Runner, Terminal
+
+    Open = Callable[..., Terminal]
+
+
+def test_a_restore_asks_about_its_price_and_no_is_the_default(
+    backstay: Runner, on_terminal: Open
+) -> None:
+    terminal = on_terminal("restore", "Plant 7@latest", "--name", "Again")
+    terminal.read_until("Create project for 49.00 EUR? [y/N]")
+    assert "Now, once" in terminal.text
+    terminal.type("\n")
+    assert terminal.end() == 8
+    assert "nothing was made and nothing is charged" in terminal.text
+    assert len(backstay("projects", "--json").json) == 1
+
+
+def test_a_restore_goes_on_after_a_yes(backstay: Runner, on_terminal: Open) -> None:
+    terminal = on_terminal("restore", "Plant 7@latest", "--name", "Again")
+    terminal.read_until("Create project for 49.00 EUR? [y/N]")
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert "Again is ready." in terminal.text
+    assert len(backstay("projects", "--json").json) == 2
+
+
+def test_ctrl_c_at_a_question_makes_nothing(backstay: Runner, on_terminal: Open) -> None:
+    terminal = on_terminal("restore", "Plant 7@latest", "--name", "Again")
+    terminal.read_until("[y/N]")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.text
+    assert len(backstay("projects", "--json").json) == 1
+
+
+def test_a_script_on_a_terminal_is_not_asked(on_terminal: Open) -> None:
+    terminal = on_terminal("restore", "Plant 7@latest", "--name", "Again", "--json")
+    assert terminal.end() == 8
+    assert "[y/N]" not in terminal.text
+    assert "PriceNotAccepted" in terminal.text
+
+
+@pytest.mark.parametrize(("typed", "code"), [("Plant 7\n", 2), ("Plant 7 restored\n", 0)])
+def test_deleting_asks_for_the_name(
+    backstay: Runner, on_terminal: Open, restored: str, typed: str, code: int
+) -> None:
+    terminal = on_terminal("delete", restored)
+    terminal.read_until("Type its name to delete it:")
+    terminal.type(typed)
+    assert terminal.end() == code
+    assert len(backstay("projects", "--json").json) == (1 if code == 0 else 2)
+
+
+def test_a_recovery_key_is_typed_unseen(backstay: Runner, on_terminal: Open) -> None:
+    key = backstay("repository", "key", "--json").json["recovery_key"]
+    terminal = on_terminal("repository", "key", "--enter")
+    terminal.read_until("Recovery key:")
+    terminal.type(f"{key}\n")
+    assert terminal.end() == 0
+    assert key not in terminal.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["projects"],
+        ["backups", "Plant 7"],
+        ["show", "Plant 7@latest"],
+        ["quote", "Plant 7@latest"],
+        ["audit"],
+        ["members", "Plant 7"],
+    ],
+    ids=" ".join,
+)
+def test_answers_fit_a_terminal_of_80_columns(on_terminal: Open, words: list[str]) -> None:
+    terminal = on_terminal(*words)
+    assert terminal.end() == 0
+    commands = ("backstay --home", "Create it with", "A quiet project")
+    lines = [line for line in terminal.text.splitlines() if not line.startswith(commands)]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_ctrl_c_during_a_backup_keeps_nothing(
+    backstay: Runner, open_terminal: Open, tmp_path: Path, instance: Path
+) -> None:
+    """A device whose database is locked holds the backup up, until the bar shows: it goes on."""
+    source = tmp_path / "source"
+    shutil.copytree(instance, source)
+    assert backstay("adopt", str(source), "--name", "Busy").code == 0
+    (device,) = source.rglob("715f6b96bfa47992f15881f9.db")
+    code = (
+        "import sys, tui.progress\n"
+        "tui.progress.PATIENCE = 0\n"
+        "from tui.cli import main\n"
+        "sys.exit(main())"
+    )
+    with closing(sqlite3.connect(device, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        terminal = open_terminal(
+            *(code, "--home", str(backstay.home), "--as", "ana", "backup", "Busy")
+        )
+        terminal.read_until("MB")  # the bar: bytes done of bytes in all
+        terminal.type("\x03")
+        assert terminal.end() == 130
+    assert "Nothing was kept" in terminal.text
+    assert "Traceback" not in terminal.text
+    assert backstay("backups", "Busy", "--json").json == []
+    assert backstay("backup", "Busy").code == 0
