@@ -70,7 +70,6 @@ class Database:
         self._turn = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None
         self._transaction: Transaction | None = None
-        self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, patience: float = PATIENCE) -> Database:
@@ -96,10 +95,8 @@ class Database:
         await self.rows("PRAGMA journal_mode = WAL")
 
     async def close(self) -> None:
-        """Close the connection and end its thread; what was not committed is undone."""
-        if not self._closed:
-            self._closed = True
-            await _to_the_end(self._connection.close())
+        """Close the connection and end its thread; a second time does nothing."""
+        await _to_the_end(self._connection.close())
 
     async def rows(self, sql: str, *values: Value) -> tuple[sqlite3.Row, ...]:
         """All rows of one statement."""

@@ -2,5 +2,6 @@
 
 - `child` sets a process up.
 - `databases` writes an image's pages, gives every variable a new id, and completes the file.
+- `pages` is a database in the making, in memory or in its file.
 - `complete` builds what the backup left out, and checks the file.
 """

@@ -1,11 +1,12 @@
 """Tasks of child processes that write databases.
 
-A file of up to `SLICE` bytes is made by one task, `rebuild`. A larger one takes several: `create`,
-then `write_slice` for each part in whatever child is free, then `finish`.
+A database of up to `SLICE` bytes is made by one task, `rebuild`. A larger one takes several:
+`create`, then `write_slice` for each part in whatever child is free, then `finish`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs, merge_runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import SLICE, setup
 from engine.rebuild.complete import check, complete, renew_by_sql, renew_pages
+from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.repository.manifest import LIST_NAMES, Image
 from engine.repository.repository import ChunkLost
 
@@ -40,9 +42,28 @@ def is_small(image: Image) -> bool:
 
 
 def rebuild(job: Rebuild) -> None:
-    """Make a database. Raises `RepositoryDamaged`, naming it, where that cannot be done."""
-    create(job)
-    finish(job, [write_slice(job, first, count) for first, count in slices(job.image)])
+    """Make a small database, in memory, and write it to disk at once.
+
+    Raises `RepositoryDamaged`, naming it, where that cannot be done.
+    """
+    image = job.image
+    with _named(job):
+        runs = _renewed_pages(job, 1, image.page_count)
+        pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
+        if image.id_column is not None:
+            complete(pages, runs, job.prefix, image.left_out)
+        else:
+            try:
+                renew_pages(pages, job.prefix)
+            except NotCanonical:
+                _renewed_pages(job, 1, image.page_count)
+                pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
+                renew_by_sql(pages, job.prefix)
+        check(pages, job.rows)
+    path = Path(job.path)
+    create_file(path, 0)
+    _write(path, pages.data.data, 0)
+    _sync(path)
 
 
 def slices(image: Image) -> Iterator[tuple[int, int]]:
@@ -53,7 +74,7 @@ def slices(image: Image) -> Iterator[tuple[int, int]]:
 
 
 def create(job: Rebuild) -> None:
-    """Make the file, all zeros; it must not be there yet."""
+    """Make the file of a large database, all zeros; it must not be there yet."""
     create_file(Path(job.path), job.image.size)
 
 
@@ -69,24 +90,37 @@ def create_file(path: Path, size: int) -> None:
 
 def write_slice(job: Rebuild, first: int, count: int) -> Runs:
     """Write `count` pages from page number `first` on, with new ids; gives their rowids."""
-    image = job.image
-    size, column = image.page_size, image.id_column
-    flat = setup.buffer[: count * size + PADDING]
-    try:
-        written = _read_pages(image, first, count)
-        runs = to_runs(np.empty(0, np.int64))
-        if column is not None:
-            lookalikes = np.array(image.lookalikes, np.int64)
-            leaves = table_leaves(flat, size, count, first, lookalikes)
-            runs = write_ids(flat, size, leaves, column, job.prefix)
-    except (ChunkLost, NotCanonical) as error:
-        raise RepositoryDamaged(f"{job.what} cannot be restored: {error}") from error
-    _write(job.path, flat[: count * size].data, (first - 1) * size, written)
+    size = job.image.page_size
+    with _named(job):
+        runs = _renewed_pages(job, first, count)
+    _write(Path(job.path), setup.buffer[: count * size].data, (first - 1) * size)
     return runs
 
 
-def _read_pages(image: Image, first: int, count: int) -> list[tuple[int, int]]:
-    """Read pages into the buffer; gives the spans of bytes that are not all zeros."""
+def _renewed_pages(job: Rebuild, first: int, count: int) -> Runs:
+    """Read pages into the buffer, and give their rows new ids where that can be done here."""
+    image = job.image
+    _read_pages(image, first, count)
+    if image.id_column is None:
+        return to_runs(np.empty(0, np.int64))
+    flat = setup.buffer[: count * image.page_size + PADDING]
+    lookalikes = np.array(image.lookalikes, np.int64)
+    leaves = table_leaves(flat, image.page_size, count, first, lookalikes)
+    return write_ids(flat, image.page_size, leaves, image.id_column, job.prefix)
+
+
+@contextlib.contextmanager
+def _named(job: Rebuild) -> Iterator[None]:
+    """Turn what is wrong with a database into an error that names it."""
+    try:
+        yield
+    except (ChunkLost, NotCanonical, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise RepositoryDamaged(f"{job.what} cannot be restored: {reason}.") from error
+
+
+def _read_pages(image: Image, first: int, count: int) -> None:
+    """Read pages of an image into the buffer. Raises `ChunkLost`."""
     chunk = setup.repository.chunk_length(image.page_size)
     offset, end = (first - 1) * image.page_size, (first - 1 + count) * image.page_size
     low, high = offset // chunk, -(-end // chunk)
@@ -98,43 +132,42 @@ def _read_pages(image: Image, first: int, count: int) -> list[tuple[int, int]]:
     names = np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)[skip : skip + high - low]
     setup.buffer[: end - offset + PADDING] = 0
     setup.reader.read_into(names, chunk, setup.buffer[: end - offset].data)
-    filled = np.concatenate([[False], names.any(axis=1), [False]])
-    edges = np.flatnonzero(np.diff(filled.astype(np.int8)))
-    return [
-        (begin * chunk, min(stop * chunk, end - offset)) for begin, stop in edges.reshape(-1, 2)
-    ]
 
 
-def _write(path: str, data: memoryview, offset: int, spans: list[tuple[int, int]]) -> None:
+def _write(path: Path, data: memoryview, offset: int) -> None:
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        for begin, stop in spans:
-            part, at = data[begin:stop], offset + begin
-            while part:
-                written = os.pwrite(file, part, at)
-                part, at = part[written:], at + written
+        write_all(file, data, offset)
+    finally:
+        os.close(file)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
     finally:
         os.close(file)
 
 
 def finish(job: Rebuild, parts: list[Runs]) -> None:
-    """Complete a database whose slices are all written: indexes, checks, and on to disk."""
+    """Complete a large database whose slices are all written: indexes, checks, and on to disk."""
     path = Path(job.path)
-    try:
+    pages = PagesInFile(path, job.image.page_size)
+    with _named(job):
         if job.image.id_column is not None:
-            complete(path, merge_runs(parts), job.prefix, job.image.left_out)
+            complete(pages, merge_runs(parts), job.prefix, job.image.left_out)
         else:
             try:
-                renew_pages(path, job.prefix)
+                renew_pages(pages, job.prefix)
             except NotCanonical:
                 path.unlink()
                 create(job)
                 for first, count in slices(job.image):
                     write_slice(job, first, count)
-                renew_by_sql(path, job.prefix)
-        check(path, job.rows)
-    except (NotCanonical, ValueError) as error:
-        raise RepositoryDamaged(f"{job.what} cannot be restored: {error}.") from error
+                renew_by_sql(pages, job.prefix)
+        check(pages, job.rows)
+    _sync(path)
 
 
 def restore_as_is(image: Image, path: str, what: str) -> None:
@@ -142,8 +175,8 @@ def restore_as_is(image: Image, path: str, what: str) -> None:
     create_file(Path(path), image.size)
     for first, count in slices(image):
         try:
-            spans = _read_pages(image, first, count)
+            _read_pages(image, first, count)
         except ChunkLost as error:
             raise RepositoryDamaged(f"{what} cannot be restored: {error}") from error
         data = setup.buffer[: count * image.page_size].data
-        _write(path, data, (first - 1) * image.page_size, spans)
+        _write(Path(path), data, (first - 1) * image.page_size)
