@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import struct
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -76,24 +77,38 @@ class PackWriter:
         self._chunk_lengths: list[int] = []
         self._names: list[bytes] = []
 
-    def add(self, name: bytes, chunk: Buffer, *, kind: str = "data") -> None:
-        """Add a chunk. Chunks of different kinds never share a frame."""
-        frame = self._frames.setdefault(kind, _OpenFrame())
-        frame.names.append(name)
-        frame.lengths.append(len(chunk))
-        frame.data += chunk
-        if len(frame.data) >= FRAME_SIZE:
-            self._seal(self._frames.pop(kind))
+    def add(
+        self, names: Sequence[bytes], data: memoryview, chunk: int, *, kind: str = "data"
+    ) -> None:
+        """Add chunks that lie one behind the other, each of `chunk` bytes but perhaps the last.
 
-    def _seal(self, frame: _OpenFrame) -> None:
-        sealed = self._sealer.seal(
-            _nonce(len(self._lengths)), self._compressor.compress(frame.data)
-        )
+        Chunks of different kinds never share a frame.
+        """
+        per_frame = max(1, FRAME_SIZE // chunk)
+        at = 0
+        while at < len(names):
+            frame = self._frames.setdefault(kind, _OpenFrame())
+            if not frame.names and len(names) - at >= per_frame:
+                whole = data[at * chunk : (at + per_frame) * chunk]  # compressed where it lies
+                self._seal(names[at : at + per_frame], _lengths(whole, chunk), whole)
+                at += per_frame
+                continue
+            part = data[at * chunk : (at + 1) * chunk]
+            frame.names.append(names[at])
+            frame.lengths.append(len(part))
+            frame.data += part
+            at += 1
+            if len(frame.data) >= FRAME_SIZE:
+                del self._frames[kind]
+                self._seal(frame.names, frame.lengths, frame.data)
+
+    def _seal(self, names: Sequence[bytes], lengths: Sequence[int], data: Buffer) -> None:
+        sealed = self._sealer.seal(_nonce(len(self._lengths)), self._compressor.compress(data))
         self._parts.append(sealed)
         self._size += len(sealed)
-        self._lengths.append((len(sealed), len(frame.names)))
-        self._chunk_lengths += frame.lengths
-        self._names += frame.names
+        self._lengths.append((len(sealed), len(names)))
+        self._chunk_lengths += lengths
+        self._names += names
         if self._size >= PACK_SIZE:
             self._close_pack()
 
@@ -118,8 +133,10 @@ class PackWriter:
 
     def finish(self) -> dict[str, int]:
         """Store all that was added; the packs made since the last call, with their sizes."""
-        for kind in list(self._frames):
-            self._seal(self._frames.pop(kind))
+        for frame in self._frames.values():
+            if frame.names:
+                self._seal(frame.names, frame.lengths, frame.data)
+        self._frames.clear()
         self._close_pack()
         if self._storing is not None:
             self._storing.result()
@@ -136,6 +153,10 @@ class _OpenFrame:
         self.names: list[bytes] = []
         self.lengths: list[int] = []
         self.data = bytearray()
+
+
+def _lengths(data: memoryview, chunk: int) -> list[int]:
+    return [min(chunk, len(data) - at) for at in range(0, len(data), chunk)]
 
 
 def read_trailer(storage: Storage, keys: Keys, pack: str, size: int) -> Trailer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,12 +59,15 @@ class ChunkStore:
         for number in np.flatnonzero(filled).tolist():
             digest = blake3(view[number * chunk : (number + 1) * chunk], key=key)
             names[number] = np.frombuffer(digest.digest(NAME_LENGTH), np.uint8)
-        absent = self.index.find(names) < 0
-        for number in np.flatnonzero(filled & absent).tolist():
+        new = []
+        for number in np.flatnonzero(filled & (self.index.find(names) < 0)).tolist():
             name = names[number].tobytes()
             if name not in self._new:
                 self._new.add(name)
-                self._writer.add(name, view[number * chunk : (number + 1) * chunk], kind=kind)
+                new.append(number)
+        for first, last in _runs(new):
+            run = [name.tobytes() for name in names[first:last]]
+            self._writer.add(run, view[first * chunk : last * chunk], chunk, kind=kind)
         return names
 
     def add_list(self, names: Names) -> tuple[bytes, ...]:
@@ -77,6 +81,15 @@ class ChunkStore:
     def finish(self) -> dict[str, int]:
         """Wait until everything is on disk; the packs that were made, with their sizes."""
         return self._writer.finish()
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive numbers: the first, and the one behind the last."""
+    start = 0
+    for at in range(1, len(numbers) + 1):
+        if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
+            yield numbers[start], numbers[at - 1] + 1
+            start = at
 
 
 def measure(repository: Repository, images: list[Names]) -> list[Measured]:
