@@ -16,9 +16,9 @@ _WRAPPED = 16  # columns that a folding column keeps at the least
 class Column:
     """One column of a table.
 
-    Where the width is short, a column with `least` is shortened down to that many columns and one
-    that `folds` goes on over several lines; if that is not enough, columns with `drop` are left
-    out, the smallest number first. `colours` maps a cell's text to the colour it is shown in.
+    Where the width is short, a column with `least` is shortened down to that many columns, and one
+    that `folds` goes on over several lines instead; if that is not enough, columns with `drop` are
+    left out, the smallest number first. `colours` maps a cell's text to the colour it is shown in.
     """
 
     title: str
@@ -109,7 +109,7 @@ def _fit(
 
 def _least(column: Column, natural: int) -> int:
     if column.folds:
-        return min(natural, max(_WRAPPED, cells(column.title)))
+        return min(natural, max(column.least or _WRAPPED, cells(column.title)))
     if column.least:
         return min(natural, max(column.least, cells(column.title)))
     return natural

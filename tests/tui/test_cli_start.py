@@ -15,7 +15,10 @@ HEAVY = ("numpy", "rich", "humanize", "cryptography", "yaml", "aiosqlite", "asyn
 
 
 def python(
-    code: str, *arguments: str, stdout: int = subprocess.PIPE, **environment: str
+    code: str,
+    *arguments: str,
+    stdout: int = subprocess.PIPE,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run code in a fresh process, from the project's folder."""
     return subprocess.run(
@@ -23,7 +26,7 @@ def python(
         stdout=stdout,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONUNBUFFERED": ""} | (environment or {}),
         check=False,
     )
 
@@ -59,6 +62,7 @@ def test_an_answer_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         done = python(MAIN, "--home", str(tmp_path / "no"), stdout=full.fileno())
     assert done.returncode == 7
     assert done.stderr.startswith(b"Error: The answer could not be written: No space left")
+    assert b"Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("closed", ["1", "2", "0"])
@@ -76,11 +80,21 @@ def test_a_stream_that_is_closed_from_the_start_is_no_fault(closed: str, tmp_pat
     assert done.stderr == b""
 
 
-def test_an_encoding_without_the_characters_of_a_name_is_no_fault(tmp_path: Path) -> None:
-    home = str(tmp_path / "冷蔵庫é")
-    done = python(MAIN, "--home", home, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii:strict")
-    assert done.returncode == 0
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0"},
+        {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii:strict"},
+        {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "latin-1:strict"},
+    ],
+    ids=str,
+)
+def test_an_encoding_without_the_characters_of_a_name_is_no_fault(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = python(MAIN, "--home", str(tmp_path / "冷蔵庫é"), environment=environment)
     assert done.stderr == b""
+    assert done.returncode == 0
     assert b"backstay --home" in done.stdout
 
 
@@ -96,5 +110,5 @@ def test_a_fault_of_our_own_is_told_without_the_values_at_hand(tmp_path: Path) -
     assert b'"name": "Fault"' in done.stderr
     assert b"ValueError" in done.stderr
     assert b"secret-token" not in done.stderr
-    in_full = python(code, BACKSTAY_TRACEBACK="1")
+    in_full = python(code, environment={"BACKSTAY_TRACEBACK": "1"})
     assert b"secret-token" in in_full.stderr

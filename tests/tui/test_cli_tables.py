@@ -208,6 +208,10 @@ def test_backups_are_told_with_date_age_size_and_sums() -> None:
     assert lines[-1] == "2 backups, 13.0 MB added in all, for 1.8 GB of data."
 
 
+def test_ids_are_short_on_a_terminal() -> None:
+    assert backups_table([backup(23)], NOW, Layout(160))[1].endswith("  23232323")
+
+
 def test_a_backup_of_the_future_is_told_as_such() -> None:
     lines = backups_table([backup(23)], NOW - timedelta(days=2), Layout())
     assert "from now" in lines[1]

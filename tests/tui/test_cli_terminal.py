@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     Open = Callable[..., Terminal]
 
 
+# The same command, whose progress bar shows at once.
+IMPATIENT = """
+import sys, tui.progress
+tui.progress.PATIENCE = 0
+from tui.cli import main
+sys.exit(main())
+"""
+
+
 def test_a_restore_asks_about_its_price_and_no_is_the_default(
     backstay: Runner, on_terminal: Open
 ) -> None:
@@ -102,16 +111,10 @@ def test_ctrl_c_during_a_backup_keeps_nothing(
     shutil.copytree(instance, source)
     assert backstay("adopt", str(source), "--name", "Busy").code == 0
     (device,) = source.rglob("715f6b96bfa47992f15881f9.db")
-    code = (
-        "import sys, tui.progress\n"
-        "tui.progress.PATIENCE = 0\n"
-        "from tui.cli import main\n"
-        "sys.exit(main())"
-    )
     with closing(sqlite3.connect(device, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         terminal = open_terminal(
-            *(code, "--home", str(backstay.home), "--as", "ana", "backup", "Busy")
+            *(IMPATIENT, "--home", str(backstay.home), "--as", "ana", "backup", "Busy")
         )
         terminal.read_until("MB")  # the bar: bytes done of bytes in all
         terminal.type("\x03")
@@ -120,3 +123,15 @@ def test_ctrl_c_during_a_backup_keeps_nothing(
     assert "Traceback" not in terminal.text
     assert backstay("backups", "Busy", "--json").json == []
     assert backstay("backup", "Busy").code == 0
+
+
+def test_ctrl_c_during_the_demo_leaves_nothing(open_terminal: Open, tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    terminal = open_terminal(
+        *(IMPATIENT, "--home", str(home), "demo", "--devices", "2", "--rows", "50")
+    )
+    terminal.read_until("day 1")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "Nothing was kept" in terminal.text
+    assert not home.exists()

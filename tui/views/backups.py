@@ -23,7 +23,6 @@ from tui.wording import (
 )
 
 SHORT_ID = 8  # characters that tell backups apart, unless some begin alike
-_TREATMENTS = {"included": "green", "regenerated": "amber"}
 
 
 def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> list[str]:
@@ -145,7 +144,7 @@ def content_table(content: Sequence[ContentLine], layout: Layout) -> list[str]:
     """What a backup includes, excludes and regenerates."""
     columns = [
         Column("What", folds=True),
-        Column("In a backup", colours=_TREATMENTS),
+        Column("In a backup"),
         Column("Note", folds=True),
     ]
     rows = [[line.what, line.treatment, line.note] for line in content]

@@ -38,34 +38,42 @@ def report_lines(
         layout,
     )
     lines += ["", "To do, in this order"]
-    for place, step in enumerate(_steps(report, invocation, tokens_told), start=1):
+    for place, (step, command) in enumerate(_steps(report, invocation, tokens_told), start=1):
         lines += folded(plain(step), layout, first=f"  {place}  ", rest="     ")
+        lines += [f"     {plain(command)}"] if command else []  # unfolded, to be copied whole
     lines += _code(report.analyses_without_code, "Analyses without their code", layout)
     lines += _code(report.parsers_without_code, "Payload parsers without their code", layout)
     lines += quiet_table(report.quiet, "Off until it is woken", layout)
     return lines + notes(report.notes, layout)
 
 
-def _steps(report: RestoreReport, invocation: Invocation, tokens_told: str) -> list[str]:
+def _steps(
+    report: RestoreReport, invocation: Invocation, tokens_told: str
+) -> list[tuple[str, str]]:
+    """What is left to do, each with the command that does it, if there is one."""
     steps = []
     if report.tokens:
         tokens = counted(len(report.tokens), "new token")
-        steps.append(f"Give the devices their tokens: {tokens}. {tokens_told}".rstrip())
+        steps.append((f"Give the devices their tokens: {tokens}. {tokens_told}".rstrip(), ""))
     code = len(report.analyses_without_code) + len(report.parsers_without_code)
     if code:
         of = counted(code, "analysis or parser", "analyses and parsers")
-        steps.append(f"Put back the code of {of}, listed below.")
+        steps.append((f"Put back the code of {of}, listed below.", ""))
     if report.quiet:
-        wake = invocation.command_line("wake", report.project.name)
         off = counted(len(report.quiet), "thing is", "things are")
-        steps.append(f"Wake it when it is to work ({off} off): {wake}")
-    return steps or ["Nothing: start TagoCore on its folder."]
+        wake = invocation.command_line("wake", report.project.name)
+        steps.append((f"Wake it when it is to work; {off} off until then:", wake))
+    return steps or [("Nothing: start TagoCore on its folder.", "")]
 
 
 def _code(codes: Sequence[MissingCode], title: str, layout: Layout) -> list[str]:
     if not codes:
         return []
-    columns = [Column("Name", least=14), Column("Id", drop=1), Column("Was at", folds=True)]
+    columns = [
+        Column("Name", least=14),
+        Column("Id", drop=1),
+        Column("Was at", least=48, folds=True),
+    ]
     rows = [[code.name, code.id, code.path] for code in codes]
     return ["", title, *table(columns, rows, layout, indent=2).lines]
 
