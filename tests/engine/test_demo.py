@@ -189,9 +189,11 @@ def test_the_last_morning_is_never_in_the_future(now: str, latest: int) -> None:
 
 
 async def test_a_name_that_no_user_can_have_is_refused_first(tmp_path: Path) -> None:
+    heard: list[Progress] = []
     with pytest.raises(Invalid):
-        await small_demo(tmp_path / "home", user="-rm")
-    assert not (tmp_path / "home").exists()
+        await make_demo(tmp_path / "home", user="-rm", report=heard.append, clock=clock)
+    assert names(tmp_path) == set()
+    assert heard == []
 
 
 @pytest.mark.parametrize(
