@@ -7,6 +7,7 @@ and 130 after Ctrl+C.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,9 @@ COMMANDS = (
     "repository",
 )
 
+# What start-up makes lives to the end; looking through it for garbage takes a tenth of the time.
+_COLLECT_AFTER = 100_000
+
 
 @click.group(
     cls=Group,
@@ -60,6 +64,7 @@ def root(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing is raised, all is told."""
+    gc.set_threshold(_COLLECT_AFTER)
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     try:
