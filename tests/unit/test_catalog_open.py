@@ -61,6 +61,12 @@ def set_mode(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
+async def visit(path: Path, *, create: bool = True, patience: float = 10.0) -> None:
+    """Open and close: what should have been refused must not leave a thread behind."""
+    async with await Catalog.open(path, create=create, patience=patience):
+        pass
+
+
 async def make(path: Path) -> None:
     async with await Catalog.open(path) as catalog:
         await catalog.projects.add(
@@ -107,13 +113,13 @@ async def test_what_was_stored_is_there_again(path: Path) -> None:
 
 async def test_reading_alone_makes_no_catalog(path: Path) -> None:
     with pytest.raises(NotFound, match=r"catalog\.db is not there"):
-        await Catalog.open(path, create=False)
+        await visit(path, create=False)
     assert list(path.parent.iterdir()) == []
 
 
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="cannot be made: No such file"):
-        await Catalog.open(tmp_path / "nothing" / "catalog.db")
+        await visit(tmp_path / "nothing" / "catalog.db")
 
 
 async def test_a_newer_version_is_refused_by_name(path: Path) -> None:
@@ -122,7 +128,7 @@ async def test_a_newer_version_is_refused_by_name(path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     before = bytes_of(path)
     with pytest.raises(TooNew, match=r"version 99; this Backstay knows versions up to 1\."):
-        await Catalog.open(path)
+        await visit(path)
     assert bytes_of(path) == before
 
 
@@ -134,7 +140,7 @@ async def test_a_file_that_is_no_catalog_is_damage_and_is_left_alone(
 ) -> None:
     put(path, content)
     with pytest.raises(Damaged) as refused:
-        await Catalog.open(path)
+        await visit(path)
     assert str(path) in refused.value.message
     assert "recovered from it" in refused.value.hint
     assert bytes_of(path) == content
@@ -146,7 +152,7 @@ async def test_another_programs_database_is_never_filled_with_ours(path: Path) -
         connection.execute("PRAGMA user_version = 1")
     set_mode(path, 0o600)
     with pytest.raises(Damaged, match="not written by Backstay"):
-        await Catalog.open(path)
+        await visit(path)
 
 
 async def test_a_table_that_is_missing_is_damage(path: Path) -> None:
@@ -186,7 +192,7 @@ async def test_a_catalog_that_others_can_change_is_refused(path: Path) -> None:
     await make(path)
     set_mode(path, 0o622)
     with pytest.raises(HomeUnsafe, match="can be changed by other users"):
-        await Catalog.open(path)
+        await visit(path)
 
 
 async def test_a_folder_that_somebody_holds_is_busy(path: Path) -> None:
