@@ -200,18 +200,21 @@ def make_tools(options: Options, folder: Path, live: Path) -> list[Tool]:
 def print_table(shape: Shape, results: Sequence[Results]) -> None:
     """One table: a row for each measure, and how many times ours each peer's figure is."""
     ours = results[0]
-    names = [result.tool for result in results]
+    columns = [["", *SECONDS, *BYTES]]
+    for result in results:
+        column = [result.tool]
+        for what in (*SECONDS, *BYTES):
+            highest = what in (MEMORY_BACKUP, MEMORY_RESTORE)
+            figure, base = (
+                each.highest(what) if highest else each.median(what) for each in (result, ours)
+            )
+            column.append(cell(what, figure, base, result is ours))
+        columns.append(column)
+    widths = [max(len(text) for text in column) for column in columns]
     say(f"\n{shape.name}: medians; in brackets, times the figure of {ours.tool}")
-    width = max(20, *(len(name) for name in names))
-    say(" ".join([" " * 22, *(f"{name:>{width}}" for name in names)]))
-    for what in (*SECONDS, *BYTES):
-        memory = what in (MEMORY_BACKUP, MEMORY_RESTORE)
-        base = ours.highest(what) if memory else ours.median(what)
-        cells = []
-        for result in results:
-            figure = result.highest(what) if memory else result.median(what)
-            cells.append(f"{cell(what, figure, base, result is ours):>{width}}")
-        say(" ".join([f"{what:<22}", *cells]))
+    for row in zip(*columns, strict=True):
+        first, *rest = (text.rjust(width) for text, width in zip(row, widths, strict=True))
+        say("  ".join([row[0].ljust(len(first)), *rest]))
     for result in results:
         say(f"  {result.tool}: {result.note}")
     say("  peak memory: highest sum over the living processes; without the new-ids step of peers")

@@ -67,8 +67,8 @@ class Ours:
     """Backstay itself, encrypted, with one of the settings of which indexes are left out."""
 
     def __init__(self, work: Path, live: Path, leave_out: str) -> None:
-        self.name = f"backstay ({leave_out} out)" if leave_out != "none" else "backstay (all kept)"
-        self.note = "AES-256-GCM; syncs backups and restores itself; restores check themselves"
+        self.name = f"backstay, {leave_out}"
+        self.note = f"leaves out {leave_out}; AES-256-GCM; syncs itself; restores are checked"
         self._home = work / f"home-{leave_out}"
         self._live = live
         self._leave_out = leave_out
@@ -194,8 +194,10 @@ class SqliteBackup:
     """``sqlite3 .backup`` of every database, then ``zstd -1``, two files at a time."""
 
     def __init__(self, work: Path, live: Path) -> None:
-        self.name = "sqlite3 .backup + zstd"
-        self.note = "not encrypted; every backup whole; sync -f after backup and restore"
+        self.name = ".backup + zstd"
+        self.note = (
+            "sqlite3; not encrypted; every backup is whole; sync -f after backup and restore"
+        )
         self._out = work / "sqlite"
         self._live = live
         self._stored = 0

@@ -26,7 +26,7 @@ _INSERT = (
 def main() -> None:
     """Write until told to stop."""
     path, every = sys.argv[1], int(sys.argv[2]) / 1000
-    rng = random.Random(0)
+    rng = random.Random()
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     inserted, failed, longest = 0, 0, 0.0
