@@ -7,7 +7,7 @@
 It makes a project of that size in 200 device files and one in a single big file, and their next
 days. Tools take turns: each makes its first backup, then backs up again with nothing changed, then
 the next day, then restores with new ids; and so again in the next turn, so that drift of the
-machine hits all alike. In the first turn the days go on until there are seven backups. Everything
+machine hits all alike. In the first turn the days go on until there are seven of them. Everything
 is whole process wall time, synced to disk, with a warm cache and no writer. Tools that are not
 installed are left out, and it says so.
 """
@@ -31,13 +31,11 @@ from measuring import measure
 from project_files import MB, SHAPES, Shape, add_day, make_project, size_of
 from tools import PEERS, Ours, Tool, needed, program
 
-DAYS = 7
-
 FIRST, SAME, NEXT, RESTORE = "first backup", "nothing changed", "next day", "restore, new ids"
-STORED_ONE, ADDED, STORED_SEVEN = "stored, one day", "added next day", "stored, seven days"
+STORED_ONE, ADDED, STORED_ALL = "stored, one day", "added next day", "stored, all days"
 MEMORY_BACKUP, MEMORY_RESTORE = "peak memory, backup", "peak memory, restore"
 SECONDS = (FIRST, NEXT, SAME, RESTORE)
-BYTES = (STORED_ONE, ADDED, STORED_SEVEN, MEMORY_BACKUP, MEMORY_RESTORE)
+BYTES = (STORED_ONE, ADDED, STORED_ALL, MEMORY_BACKUP, MEMORY_RESTORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class Options:
 
     size_mb: int
     turns: int
+    days: int
     shapes: tuple[Shape, ...]
     peers: tuple[str, ...]
     leave_out: tuple[str, ...]
@@ -83,7 +82,7 @@ def main() -> None:
     try:
         say(
             f"{platform.platform()}, {os.cpu_count()} processors, Python "
-            f"{platform.python_version()}; {options.turns} turns; a day is "
+            f"{platform.python_version()}; {options.turns} turns, {options.days} days; a day is "
             f"{options.day_rows:.1%} new rows, in {options.day_devices:.0%} of the devices"
         )
         for name in options.peers:
@@ -115,7 +114,7 @@ def run_shape(options: Options, shape: Shape) -> list[Results]:
             tools = make_tools(options, turn_folder, live)
             for tool in tools:
                 results.setdefault(tool.name, Results(tool.name, tool.note))
-            run_turn(options, shape, live, tools, results, days=DAYS if turn == 1 else 2)
+            run_turn(options, shape, live, tools, results, days=options.days if turn == 1 else 2)
         finally:
             shutil.rmtree(turn_folder)
         say(f"  turn {turn} of {options.turns} is done")
@@ -155,8 +154,8 @@ def run_turn(
             stored[tool.name] = now
     for tool in tools:
         figures = results[tool.name]
-        if days == DAYS:
-            figures.add(STORED_SEVEN, figures.figures[STORED_ONE][-1] + spent[tool.name])
+        if days == options.days:
+            figures.add(STORED_ALL, figures.figures[STORED_ONE][-1] + spent[tool.name])
         settle()
         restored = measure(tool.restore(number))
         figures.add(RESTORE, restored.seconds)
@@ -235,6 +234,7 @@ def write_json(options: Options, everything: dict[str, list[dict[str, object]]])
     document = {
         "size_mb": options.size_mb,
         "turns": options.turns,
+        "days": options.days,
         "day_rows": options.day_rows,
         "day_devices": options.day_devices,
         "machine": platform.platform(),
@@ -261,6 +261,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, bool]:
     )
     parser.add_argument("--size-mb", type=int, default=1000, help="of device files (1000)")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--days", type=int, default=7, help="in the first turn, 2 or more (7)")
     parser.add_argument("--shape", choices=[*SHAPES, "both"], default="both")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; empty for none")
     parser.add_argument(
@@ -285,6 +286,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, bool]:
     options = Options(
         size_mb=given.size_mb,
         turns=given.turns,
+        days=max(2, given.days),
         shapes=tuple(SHAPES.values()) if given.shape == "both" else (SHAPES[given.shape],),
         peers=peers,
         leave_out=leave_out,
