@@ -1,0 +1,166 @@
+"""What an owner does with projects: adopt, stop and start, wake, forget or delete, share."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from engine.access import Action, check_user_name
+from engine.errors import Invalid, NotFound, Taken
+from engine.lock import WorkLock
+from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
+from engine.names import check_project_name, new_id, shown
+from engine.session import Session
+
+
+class Projects(Session):
+    """The projects of a home, and who belongs to them."""
+
+    async def adopt(self, path: Path, name: str, *, owners: Sequence[str] = ()) -> Adoption:
+        """Register the TagoCore instance at `path` under a name; the user and `owners` own it.
+
+        Nothing of the instance is changed. Raises `NotAnInstance` and the like with the reason,
+        `Taken` where the folder or the name is a project already, `Invalid`.
+        """
+        from engine.project.content import CONTENT
+        from engine.project.instance import find
+
+        name = check_project_name(name)
+        everyone = [self.user, *(check_user_name(owner) for owner in owners)]
+        instance = await asyncio.to_thread(find, path)
+        known = await self._catalog.projects.at(instance.root, include_creating=True)
+        if known is not None:
+            told = f" as {known.name!r}" if await self._role(known.id) else ""
+            raise Taken(
+                f"{instance.root} is a project of this home already{told}.",
+                hint="Nothing was changed. See your projects with: backstay projects.",
+            )
+        async with self._catalog.transaction():
+            row = await self._catalog.projects.add(
+                new_id(), name, instance.root, ProjectState.ACTIVE, Origin.ADOPTED
+            )
+            for owner in dict.fromkeys(everyone):
+                await self._catalog.members.change(row.id, owner, Role.OWNER)
+            await self._access.record(Action.ADOPT, row, f"from {instance.root}")
+        return Adoption(await self._describe(row), instance.notes, CONTENT)
+
+    async def projects(self) -> list[Project]:
+        """The projects in which the user has a role, by name."""
+        rows = await self._catalog.projects.list()
+        described = await self._catalog.describe(rows, self.user)
+        return [project for project in described if project.role is not None]
+
+    async def project(self, ref: str) -> Project:
+        """A project by its name or id."""
+        return await self._describe(await self._project(ref, Action.SEE_PROJECT))
+
+    async def forget(self, ref: str) -> Project:
+        """Take an adopted project off the list. Its folder is not touched; its backups stay."""
+        row = await self._project(ref, Action.FORGET)
+        if row.origin is Origin.RESTORED:
+            raise Invalid(
+                f"{row.name} was made of a backup, here: it can be deleted, not forgotten.",
+                hint="Nothing was changed. To delete it for good: backstay delete PROJECT.",
+            )
+        project = await self._describe(row)
+        await self._catalog.projects.remove(row.id)
+        return project
+
+    async def delete(self, ref: str, *, confirm: str) -> Project:
+        """Delete a restored project with its folder, for good; `confirm` is its name, typed.
+
+        Raises `Invalid` for an adopted project, and where `confirm` is another name.
+        """
+        row = await self._project(ref, Action.DELETE)
+        if row.origin is Origin.ADOPTED:
+            raise Invalid(
+                f"{row.name} was not made by Backstay, so it is not Backstay's to delete.",
+                hint="Nothing was changed. To take it off the list: backstay forget PROJECT.",
+            )
+        if confirm != row.name:
+            raise Invalid(
+                f"{shown(confirm)} is not the project's name.",
+                hint=f"Nothing was deleted. To delete it for good, type its name: {row.name}",
+            )
+        from engine.restore import remove
+
+        project = await self._describe(row)
+        with WorkLock(self.home):
+            async with self._catalog.transaction():
+                # Whoever finds it in this state, after we died, removes it.
+                await self._catalog.projects.set_state(row.id, ProjectState.CREATING)
+                await self._catalog.costs.end(row.id)
+            await asyncio.to_thread(remove, row.path)
+            await self._catalog.projects.remove(row.id)
+        return project
+
+    async def stop(self, ref: str) -> Project:
+        """Note that a project is stopped: from now on it costs nothing."""
+        row = await self._project(ref, Action.STOP)
+        async with self._catalog.transaction():
+            await self._catalog.projects.set_state(row.id, ProjectState.STOPPED)
+            await self._catalog.costs.end(row.id)
+        return await self._describe(replace(row, state=ProjectState.STOPPED))
+
+    async def start(self, ref: str) -> Project:
+        """Note that a project is in use again, at the hourly rate it was made for."""
+        row = await self._project(ref, Action.START)
+        async with self._catalog.transaction():
+            await self._catalog.projects.set_state(row.id, ProjectState.ACTIVE)
+            intervals = await self._catalog.costs.intervals([row.id])
+            if intervals:  # an adopted project costs nothing here
+                await self._catalog.costs.begin(row.id, row.name, intervals[-1].hourly)
+        return await self._describe(replace(row, state=ProjectState.ACTIVE))
+
+    async def wake(self, ref: str) -> WakeReport:
+        """Switch on again what a restored project was made without: actions, data retention.
+
+        What somebody has changed since is left as it is, and told. Raises `Invalid` where nothing
+        is held.
+        """
+        from engine.project.instance import find
+        from engine.project.quiet import release
+
+        row = await self._project(ref, Action.WAKE)
+        held = await self._catalog.held.items(row.id)
+        if not held:
+            raise Invalid(f"{row.name} is not quiet.", hint="Nothing was changed.")
+        with WorkLock(self.home):
+            instance = await asyncio.to_thread(find, row.path)
+
+            def released() -> WakeReport:
+                address = f"{instance.database.as_uri()}?mode=rw"
+                with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
+                    woken, left = release(database, held)
+                return WakeReport(project, woken, left)
+
+            project = await self._describe(replace(row, quiet=False))
+            report = await asyncio.to_thread(released)
+            await self._catalog.held.clear(row.id)
+        return report
+
+    async def members(self, ref: str) -> Project:
+        """A project with everyone who belongs to it; for its owners."""
+        return await self._describe(await self._project(ref, Action.SEE_MEMBERS))
+
+    async def add_member(self, ref: str, user: str, role: Role) -> Project:
+        """Give somebody a role in a project, in place of the one they have."""
+        user = check_user_name(user)
+        row = await self._project(ref, Action.ADD_MEMBER, f"{user} as {role.value}")
+        await self._catalog.members.change(row.id, user, role)
+        return await self._describe(row)
+
+    async def remove_member(self, ref: str, user: str) -> Project:
+        """Take somebody's role in a project away. The last owner cannot be removed."""
+        user = check_user_name(user)
+        row = await self._project(ref, Action.REMOVE_MEMBER, user)
+        if not await self._catalog.members.remove(row.id, user):
+            raise NotFound(
+                f"{user} has no role in {row.name}.",
+                hint="Nothing was changed. See who has: backstay members PROJECT.",
+            )
+        return await self._describe(row)
