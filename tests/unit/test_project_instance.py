@@ -130,6 +130,7 @@ def test_plugin_storage_and_other_plugins_settings_are_listed(folder: Path) -> N
     (storage / "b1.db").touch()
     (storage / "a0.db").touch()
     (storage / "a0.db-journal").touch()
+    (storage / "not an id.db").touch()
     (storage / "link.db").symlink_to("/etc/passwd")
     other = folder / "PluginFiles" / "c311dfe85cf1a29fb1d86a1a2c5afc1c"
     other.mkdir()
@@ -312,7 +313,12 @@ def test_a_stored_path_with_control_characters_is_shown_harmless(folder: Path) -
     refused(folder, SourceMissing, "\\x1b[2J")
 
 
-def test_a_relative_stored_path_is_not_followed(folder: Path) -> None:
+def test_a_relative_stored_path_is_not_followed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # it would mean another file wherever Backstay happens to be started
+    shutil.copy(plugin_folder(folder) / "data.db", tmp_path / "data.db")
+    monkeypatch.chdir(tmp_path)
     store_path(folder, "data.db")
     assert find(folder).database == plugin_folder(folder) / "data.db"
 

@@ -160,8 +160,11 @@ def test_the_source_is_not_changed(source: sqlite3.Connection, target: Path) -> 
     assert source.text_factory is str
 
 
-def test_the_copy_is_private_whatever_the_umask(source: sqlite3.Connection, target: Path) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_the_copy_is_private_whatever_the_umask(
+    source: sqlite3.Connection, target: Path, umask: int
+) -> None:
+    before = os.umask(umask)
     try:
         copy_main(source, target, PREFIX)
     finally:

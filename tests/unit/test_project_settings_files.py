@@ -80,8 +80,9 @@ def test_nothing_leads_back_to_the_source(folder: Path, tmp_path: Path) -> None:
         assert str(folder) not in file.read_text()
 
 
-def test_files_are_private_whatever_the_umask(folder: Path, tmp_path: Path) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_files_are_private_whatever_the_umask(folder: Path, tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
         new, _ = restored(tmp_path, *collect(find(folder), scrub))
     finally:
