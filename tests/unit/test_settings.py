@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import HomeUnsafe, SettingsInvalid
-from engine.settings import Encryption, LeaveOut, Settings, read_settings
+from engine.model import Encryption, LeaveOut
+from engine.settings import Settings, read_settings
 
 
 def write(home: Path, text: str | bytes) -> Path:
