@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from engine.project.device_database import MUTABLE, device_schema
+
 MAIN = (
     (
         "CREATE TABLE `migrations` (`id` integer not null primary key autoincrement, "
@@ -82,30 +84,8 @@ PLUGIN_STORAGE = (
     ),
 )
 
-_DATA_COLUMNS = (
-    "`id` varchar(24), `variable` varchar(100), `type` varchar(15), `value` text, "
-    "`unit` varchar(100), `group` varchar(24), `location` json, `metadata` json, "
-    "`time` datetime, `created_at` datetime, `chunk_timestamp_start` datetime, "
-    "`chunk_timestamp_end` datetime, `serie` varchar(100), "
-)
-_DATA_INDEXES = (
-    "CREATE INDEX `data_variable_value_time_index` on `data` (`variable`, `value`, `time`)",
-    "CREATE INDEX `data_variable_time_index` on `data` (`variable`, `time`)",
-    "CREATE INDEX `data_variable_created_at_index` on `data` (`variable`, `created_at`)",
-    "CREATE INDEX `data_time_index` on `data` (`time`)",
-    "CREATE INDEX `data_group_index` on `data` (`group`)",
-    "CREATE INDEX `data_created_at_index` on `data` (`created_at`)",
-)
-
-IMMUTABLE_DEVICE = (
-    f"CREATE TABLE `data` ({_DATA_COLUMNS}primary key (`id`))",
-    *_DATA_INDEXES,
-)
-MUTABLE_DEVICE = (
-    f"CREATE TABLE `data` ({_DATA_COLUMNS}`updated_at` datetime, primary key (`id`))",
-    "CREATE INDEX `data_updated_at_index` on `data` (`updated_at`)",
-    *_DATA_INDEXES,
-)
+IMMUTABLE_DEVICE = device_schema("immutable")
+MUTABLE_DEVICE = device_schema(MUTABLE)
 
 
 def connect(path: Path) -> sqlite3.Connection:
