@@ -27,6 +27,7 @@ KEY_FILE = "repository.key"
 REPOSITORY = "repository"
 PROJECTS = "projects"
 SCRATCH = "scratch"
+_TEMPORARY_KEY = f".{KEY_FILE}-"
 PARTIAL = ".partial-"  # how the folder of a project that is being made begins
 
 
@@ -101,7 +102,7 @@ class Home:
     def write_key(self, key: bytes, *, replace: bool = False) -> None:
         """Write the key file (0600). One that is there is kept, unless `replace`."""
         target = self.path / KEY_FILE
-        temporary = self.path / f".{KEY_FILE}-{secrets.token_hex(8)}"
+        temporary = self.path / f"{_TEMPORARY_KEY}{secrets.token_hex(8)}"
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -125,8 +126,11 @@ class Home:
         """
         if repository_encryption(self.storage) is None:
             if encryption is not Encryption.NONE:
-                with contextlib.suppress(FileExistsError):  # another process was first: same key
+                # Another process was first: then its key is ours, and it may have cleaned up.
+                with contextlib.suppress(FileExistsError, FileNotFoundError):
                     self.write_key(new_key())
+                if self.read_key() is None:
+                    raise StorageFailed(f"The key file {self.path / KEY_FILE} is gone.")
             create_repository(self.storage, encryption, self.read_key() or new_key())
         return open_repository(self.storage, self.read_key())
 
@@ -146,6 +150,11 @@ class Home:
         """Remove all temporary files."""
         if self.scratch.exists():
             shutil.rmtree(self.scratch)
+
+    def remove_temporary_keys(self) -> None:
+        """Remove what was written of key files that never got their name."""
+        for file in self.path.glob(f"{_TEMPORARY_KEY}*"):
+            file.unlink(missing_ok=True)
 
     def remove_partial_projects(self) -> None:
         """Remove the folders of projects that were not finished."""

@@ -96,13 +96,17 @@ def _clean(home: Home, repository: Repository) -> None:
         repository.storage.clean()
     with contextlib.suppress(OSError):
         home.empty_scratch()
+        home.remove_temporary_keys()
 
 
 async def needs_mending(catalog: Catalog, repository: Repository) -> bool:
-    """Whether a process died here: jobs that nobody runs, or manifests that nobody knows."""
+    """Whether a process died here: unfinished jobs or projects, or manifests that nobody knows."""
     jobs = await catalog.jobs.list()
     if any(job.state is JobState.RUNNING for job in jobs):
         return True
+    projects = await catalog.projects.list(include_creating=True)
+    if any(project.state is ProjectState.CREATING for project in projects):
+        return True  # not only a restore that died: a deletion, too
     there = await asyncio.to_thread(repository.manifests)
     return not (await catalog.backups.ids()).issuperset(there)
 
