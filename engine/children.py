@@ -3,7 +3,8 @@
 A child runs one task at a time. Databases in use are read in children only: a process that closes a
 plain handle on a file drops the locks that SQLite holds on it in the same process.
 
-Children end when their parent does, however it ends: their input closes then.
+Children end when their parent does, however it ends and whatever they are doing: their input hangs
+up then.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import asyncio
 import contextlib
 import os
 import pickle
+import select
 import signal
 import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +160,7 @@ def serve() -> None:
     """The main loop of a child: read a task, run it, send what it gives; end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
     source = os.fdopen(os.dup(0), "rb")
+    threading.Thread(target=_end_with_parent, args=(source.fileno(),), daemon=True).start()
     sink = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -178,6 +182,18 @@ def serve() -> None:
             packed = pickle.dumps((Failed(f"Internal error: {answer[0]!r}"), None), protocol=5)
         sink.write(_LENGTH.pack(len(packed)) + packed)
         sink.flush()
+
+
+def _end_with_parent(source: int) -> None:
+    """End this process when nobody holds the other end of `source` any more.
+
+    A task may take long, and what it writes must not get in the way of the next process's cleaning.
+    """
+    hung_up = select.poll()
+    hung_up.register(source, 0)  # POLLHUP and POLLERR are always reported
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in hung_up.poll()):
+        pass
+    os._exit(1)
 
 
 def _read(source: BinaryIO) -> bytes | None:
