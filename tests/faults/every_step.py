@@ -1,0 +1,20 @@
+"""kill -9 at every write step of every job. Takes many minutes, so it is run by hand:
+
+pytest tests/faults/every_step.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from kill_support import kill_and_check
+
+
+@pytest.mark.parametrize("job", ["adopt", "backup", "restore", "delete"])
+async def test_a_job_can_be_killed_at_every_step(job: str, tmp_path: Path) -> None:
+    await kill_and_check(job, tmp_path, lambda kinds: range(1, len(kinds) + 1))
