@@ -62,9 +62,10 @@ class Engine(Projects, Backups, Records):
             await catalog.close()
 
     async def _stop_work(self) -> None:
-        for handle in self._handles:
+        under_way = tuple(self._handles)  # a handle that ends leaves the set
+        for handle in under_way:
             handle.cancel()
-        for handle in self._handles:
+        for handle in under_way:
             await handle.ended()
 
 
