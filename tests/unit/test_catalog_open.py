@@ -202,7 +202,7 @@ async def test_a_folder_that_somebody_holds_is_busy(path: Path) -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         with pytest.raises(Busy, match="Another program is at work"):
-            await Catalog.open(path, patience=0.05)
+            await visit(path, patience=0.05)
     finally:
         os.close(folder)
     await make(path)

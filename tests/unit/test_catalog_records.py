@@ -176,6 +176,19 @@ async def test_a_project_that_is_being_made_is_not_shown_until_it_is_finished(
         await catalog.projects.finish_creating(P1)
 
 
+async def test_only_a_project_that_is_still_being_made_is_removed_as_unfinished(
+    catalog: Catalog,
+) -> None:
+    await add(catalog, P1, "Done", ProjectState.CREATING)
+    await catalog.projects.finish_creating(P1)
+    await add(catalog, P2, "Half", ProjectState.CREATING)
+    assert not await catalog.projects.remove_unfinished(P1)
+    assert await catalog.projects.remove_unfinished(P2)
+    rows = await catalog.projects.list(include_creating=True)
+    assert [row.name for row in rows] == ["Done"]
+    await add(catalog, P2, "half")
+
+
 async def test_a_project_stops_and_starts_and_goes(catalog: Catalog) -> None:
     await add(catalog)
     await catalog.projects.set_state(P1, ProjectState.STOPPED)
