@@ -21,11 +21,15 @@ _BATCH = 8 << 20  # bytes that are renewed at once
 _HAS_ID = "SELECT name FROM pragma_table_info('data') WHERE name = 'id'"
 
 
-def complete(pages: Pages, runs: Runs, prefix: bytes, left_out: tuple[str, ...]) -> None:
-    """Build the indexes that an image lacks. `runs` are the rowids of the table, ascending.
+def complete(pages: Pages, parts: list[Runs], prefix: bytes, left_out: tuple[str, ...]) -> None:
+    """Build the indexes that an image lacks. `parts` hold the rowids of the table, in any order.
 
     Raises `NotCanonical` where the database is not the image that it should be.
     """
+    try:
+        runs = merge_runs(parts)  # leaves rarely lie in the order of their rows
+    except ValueError as error:
+        raise NotCanonical(str(error)) from error
     with pages.connect() as connection:
         shape = read_shape(connection)
     known = {index.name for index in shape.left_out(LeaveOut.ALL)}
@@ -83,11 +87,7 @@ def renew_pages(pages: Pages, prefix: bytes) -> None:
         leaves = np.flatnonzero(plan.kinds[first - 1 : first - 1 + count] == LEAF)
         parts.append(write_ids(flat, size, leaves, shape.id_column, prefix))
         pages.write(numbers, flat[: count * size].reshape(count, size))
-    try:
-        runs = merge_runs(parts)
-    except ValueError as error:
-        raise NotCanonical(str(error)) from error
-    complete(pages, runs, prefix, (shape.primary_key.name,))
+    complete(pages, parts, prefix, (shape.primary_key.name,))
 
 
 def renew_by_sql(pages: Pages, prefix: bytes) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING
 from engine.pages.header import NotCanonical
-from engine.pages.ids import Runs, merge_runs, table_leaves, to_runs, write_ids
+from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import SLICE, setup
 from engine.rebuild.complete import check, complete, renew_by_sql, renew_pages
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
@@ -51,7 +51,7 @@ def rebuild(job: Rebuild) -> None:
         runs = _renewed_pages(job, 1, image.page_count)
         pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
         if image.id_column is not None:
-            complete(pages, runs, job.prefix, image.left_out)
+            complete(pages, [runs], job.prefix, image.left_out)
         else:
             try:
                 renew_pages(pages, job.prefix)
@@ -114,7 +114,7 @@ def _named(job: Rebuild) -> Iterator[None]:
     """Turn what is wrong with a database into an error that names it."""
     try:
         yield
-    except (ChunkLost, NotCanonical, ValueError) as error:
+    except (ChunkLost, NotCanonical) as error:
         reason = str(error).rstrip(".")
         raise RepositoryDamaged(f"{job.what} cannot be restored: {reason}.") from error
 
@@ -156,7 +156,7 @@ def finish(job: Rebuild, parts: list[Runs]) -> None:
     pages = PagesInFile(path, job.image.page_size)
     with _named(job):
         if job.image.id_column is not None:
-            complete(pages, merge_runs(parts), job.prefix, job.image.left_out)
+            complete(pages, parts, job.prefix, job.image.left_out)
         else:
             try:
                 renew_pages(pages, job.prefix)
