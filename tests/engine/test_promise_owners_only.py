@@ -1,0 +1,181 @@
+"""Owners only: everything but seeing that a project is there is refused, and every refusal told."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from promises_support import (
+    COLLABORATOR,
+    OWNER,
+    STRANGER,
+    World,
+    adopted,
+    backed_up,
+    hashes,
+    make_world,
+    query,
+)
+
+from engine.engine import Engine
+from engine.errors import NotAllowed, NotFound
+from engine.model import Role, Verdict
+
+Call = Callable[[Engine], Awaitable[object]]
+
+# What a collaborator may: see that projects are there, and what is about no project of others.
+OPEN = {"open", "user", "home", "project", "projects", "adopt", "costs", "audit"}
+
+CALLS: dict[str, Call] = {
+    "forget": lambda engine: engine.forget("Plant"),
+    "delete": lambda engine: engine.delete("Plant", confirm="Plant"),
+    "stop": lambda engine: engine.stop("Plant"),
+    "start": lambda engine: engine.start("Plant"),
+    "wake": lambda engine: engine.wake("Plant"),
+    "backup": lambda engine: engine.backup("Plant"),
+    "backups": lambda engine: engine.backups("Plant"),
+    "show": lambda engine: engine.show("Plant@latest"),
+    "quote": lambda engine: engine.quote("Plant@latest"),
+    "restore": lambda engine: engine.restore("Plant@latest", "Mine", accept_cost=Decimal(0)),
+    "members": lambda engine: engine.members("Plant"),
+    "add_member": lambda engine: engine.add_member("Plant", "eve", Role.OWNER),
+    "remove_member": lambda engine: engine.remove_member("Plant", OWNER),
+    "recovery_key": lambda engine: engine.recovery_key(),
+}
+
+
+def by_id(backup: str) -> dict[str, Call]:
+    """What takes a backup's id; no knowledge of an id opens anything."""
+    return {
+        "show": lambda engine: engine.show(backup),
+        "quote": lambda engine: engine.quote(backup),
+        "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),
+    }
+
+
+def test_every_method_is_in_one_of_the_two_lists() -> None:
+    public = {name for name, _ in inspect.getmembers(Engine) if not name.startswith("_")}
+    assert public == OPEN | set(CALLS)
+    assert OPEN.isdisjoint(CALLS)
+
+
+async def prepared(world: World) -> str:
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        return (await backed_up(engine)).id
+
+
+def refusals(world: World) -> list[tuple[object, ...]]:
+    lines = "SELECT user, action FROM audit WHERE verdict = 'refused' ORDER BY number"
+    return query(world.home / "catalog.db", lines)
+
+
+async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    backup = await prepared(world)
+    before = hashes(world.home / "repository")
+    async with world.opened(COLLABORATOR) as engine:
+        assert (await engine.project("Plant")).role is Role.COLLABORATOR
+        assert [each.name for each in await engine.projects()] == ["Plant"]
+        for number, call in enumerate([*CALLS.values(), *by_id(backup).values()], 1):
+            with pytest.raises(NotAllowed) as told:
+                await call(engine)
+            assert told.value.exit_code == 3
+            assert told.value.hint
+            assert len(refusals(world)) == number
+        with pytest.raises(NotAllowed):
+            await engine.audit(project="Plant")
+        assert await engine.costs() == []
+        assert await engine.audit() == []
+    assert {user for user, _ in refusals(world)} == {COLLABORATOR}
+    assert hashes(world.home / "repository") == before
+    async with world.opened() as engine:
+        project = await engine.members("Plant")
+        assert project.owners == (OWNER,)
+        assert project.collaborators == (COLLABORATOR,)
+        seen = [line for line in await engine.audit() if line.verdict is Verdict.REFUSED]
+        # The refusal of the recovery key concerns no single project.
+        assert len(seen) == len(refusals(world)) - 1
+        assert {line.project for line in seen} == {"Plant"}
+
+
+async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    backup = await prepared(world)
+    async with world.opened(STRANGER) as engine:
+        assert await engine.projects() == []
+        calls = {**CALLS, "project": lambda e: e.project("Plant")}
+        del calls["recovery_key"]
+        for call in calls.values():
+            with pytest.raises(NotFound) as told:
+                await call(engine)
+            assert OWNER not in f"{told.value.message} {told.value.hint}"
+        assert len(refusals(world)) == len(calls)
+        with pytest.raises(NotAllowed) as refused:
+            await engine.recovery_key()
+        assert "Plant" not in refused.value.message
+        for call in by_id(backup).values():
+            with pytest.raises(NotFound) as told:
+                await call(engine)
+            assert "Plant" not in f"{told.value.message} {told.value.hint}"
+        assert await engine.audit() == []
+        assert await engine.costs() == []
+
+
+async def test_a_stranger_is_told_the_same_of_what_is_there_and_what_is_not(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    await prepared(world)
+    async with world.opened(STRANGER) as engine:
+        told = []
+        for name in ("Plant", "Plane"):
+            with pytest.raises(NotFound) as error:
+                await engine.backups(name)
+            told.append((error.value.message.replace(name, "?"), error.value.hint))
+        assert told[0] == told[1]
+
+
+async def test_each_change_by_an_owner_is_in_the_audit_trail(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    await prepared(world)
+    async with world.opened() as engine:
+        await (await engine.restore("Plant@latest", "Copy", accept_cost=Decimal(0))).result()
+        await engine.wake("Copy")
+        await engine.stop("Copy")
+        await engine.start("Copy")
+        await engine.delete("Copy", confirm="Copy")
+        await engine.remove_member("Plant", COLLABORATOR)
+        await engine.recovery_key()
+        await engine.forget("Plant")
+        catalog = world.home / "catalog.db"
+        lines = "SELECT action FROM audit WHERE verdict = 'allowed' ORDER BY number"
+        assert [action for (action,) in query(catalog, lines)] == [
+            "adopt", "add member", "backup", "restore", "wake", "stop", "start", "delete",
+            "remove member", "show recovery key", "forget",
+        ]  # fmt: skip
+
+
+async def test_the_last_owner_stays(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    await prepared(world)
+    async with world.opened() as engine:
+        with pytest.raises(Exception, match="owner") as told:
+            await engine.remove_member("Plant", OWNER)
+        assert getattr(told.value, "exit_code", None) == 2
+        with pytest.raises(Exception, match="owner"):
+            await engine.add_member("Plant", OWNER, Role.COLLABORATOR)
+        assert (await engine.members("Plant")).owners == (OWNER,)
+        await engine.add_member("Plant", "bea", Role.OWNER)
+        await engine.remove_member("Plant", OWNER)
+        with pytest.raises(NotFound):
+            await engine.backups("Plant")
