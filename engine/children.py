@@ -13,25 +13,20 @@ import asyncio
 import contextlib
 import os
 import pickle
-import select
-import signal
-import struct
 import sys
-import threading
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from engine.errors import BackstayError, Failed
+from engine.errors import Failed
 from engine.repository.storage import storage_failed
+from engine.serving import LENGTH
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 COUNT = 2  # more would need more memory than we promise
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.children import serve; serve()"
-_LENGTH = struct.Struct(">Q")
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.serving import serve; serve()"
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
@@ -110,7 +105,7 @@ class _Child:
         message = pickle.dumps((task, args, kwargs), protocol=5)
         assert self._process.stdin is not None  # noqa: S101  # we asked for a pipe
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by `_receive`
-            self._process.stdin.write(_LENGTH.pack(len(message)) + message)
+            self._process.stdin.write(LENGTH.pack(len(message)) + message)
         self._unread += 1
 
     async def call(
@@ -124,7 +119,7 @@ class _Child:
     async def _receive(self) -> object:
         assert self._process.stdout is not None  # noqa: S101  # we asked for a pipe
         try:
-            (length,) = _LENGTH.unpack(await self._process.stdout.readexactly(_LENGTH.size))
+            (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
             message = await self._process.stdout.readexactly(length)
         except asyncio.IncompleteReadError:
             code = await self._process.wait()
@@ -154,52 +149,3 @@ class _Child:
         if transport is not None:
             transport.close()
         await asyncio.sleep(0)
-
-
-def serve() -> None:
-    """The main loop of a child: read a task, run it, send what it gives; end with the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
-    source = os.fdopen(os.dup(0), "rb")
-    threading.Thread(target=_end_with_parent, args=(source.fileno(),), daemon=True).start()
-    sink = os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)  # whatever prints must not end up between the answers
-    while (message := _read(source)) is not None:
-        task, args, kwargs = pickle.loads(message)  # noqa: S301  # from our own parent process
-        answer: tuple[BaseException | None, object]
-        try:
-            answer = (None, task(*args, **kwargs))
-        except BackstayError as error:
-            answer = (error, None)
-        except Exception as error:  # noqa: BLE001  # sent to the parent, which raises it
-            error.add_note("In a child process:\n" + traceback.format_exc())
-            answer = (error, None)
-        try:
-            packed = pickle.dumps(answer, protocol=5)
-        except Exception:  # noqa: BLE001  # an error that does not travel is told in words
-            packed = pickle.dumps((Failed(f"Internal error: {answer[0]!r}"), None), protocol=5)
-        sink.write(_LENGTH.pack(len(packed)) + packed)
-        sink.flush()
-
-
-def _end_with_parent(source: int) -> None:
-    """End this process when nobody holds the other end of `source` any more.
-
-    A task may take long, and what it writes must not get in the way of the next process's cleaning.
-    """
-    hung_up = select.poll()
-    hung_up.register(source, 0)  # POLLHUP and POLLERR are always reported
-    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in hung_up.poll()):
-        pass
-    os._exit(1)
-
-
-def _read(source: BinaryIO) -> bytes | None:
-    head = source.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    message = source.read(length)
-    return message if len(message) == length else None
