@@ -152,7 +152,7 @@ def _prices(file: Path, section: Mapping[str, object]) -> Prices:
 
 def _amount(file: Path, section: Mapping[str, object], key: str) -> Decimal:
     found = section.get(key, "0")
-    if isinstance(found, (str, int)) and not isinstance(found, bool):
+    if isinstance(found, (str, int)):
         try:
             return parse_amount(str(found))
         except Invalid:

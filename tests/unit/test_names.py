@@ -107,6 +107,8 @@ def test_a_refusal_shows_nothing_raw(text: str) -> None:
         ("Plant 7", "Plant  7"),
         ("ﬁre", "FIRE"),
         ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("Plant™ 7", "plantTM 7"),
+        ("α\u0345\u0301", "α\u0301\u0345"),  # the same marks, in another order
     ],
 )
 def test_names_that_look_alike_are_the_same(one: str, other: str) -> None:
