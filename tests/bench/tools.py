@@ -26,6 +26,7 @@ class Tool(Protocol):
 
     name: str
     note: str
+    whole: bool  # whether every backup stores everything again, whatever was stored before
 
     def prepare(self) -> None:
         """Make the empty repository; not timed."""
@@ -37,7 +38,10 @@ class Tool(Protocol):
         """Bytes that all backups so far take."""
 
     def restore(self, number: int) -> list[Command]:
-        """The commands that make a new project, with new ids, of backup `number`."""
+        """The commands that make a new project, with new ids, of the latest backup."""
+
+    def discard(self) -> None:
+        """Remove what was restored; not timed."""
 
 
 def program(name: str) -> str | None:
@@ -69,6 +73,7 @@ class Ours:
     def __init__(self, work: Path, live: Path, leave_out: str) -> None:
         self.name = f"backstay, {leave_out}"
         self.note = f"leaves out {leave_out}; AES-256-GCM; syncs itself; restores are checked"
+        self.whole = False
         self._home = work / f"home-{leave_out}"
         self._live = live
         self._leave_out = leave_out
@@ -108,6 +113,10 @@ class Ours:
             )
         ]
 
+    def discard(self) -> None:
+        """Delete the restored project's data, as any other's."""
+        shutil.rmtree(self._home / "projects")
+
 
 class Restic:
     """restic, with its own encryption, cache and compression (repository format 2)."""
@@ -115,6 +124,7 @@ class Restic:
     def __init__(self, work: Path, live: Path) -> None:
         self.name = "restic"
         self.note = "AES-256-CTR and Poly1305; syncs backups itself; sync -f after a restore"
+        self.whole = False
         self._repository = work / "restic"
         self._live = live
         self._out = work / "restic-restored"
@@ -149,6 +159,10 @@ class Restic:
             sync_files(self._out.parent),
         ]
 
+    def discard(self) -> None:
+        """Remove what was restored."""
+        shutil.rmtree(self._out)
+
 
 class Borg:
     """borg with zstd,1 and encryption in repokey mode."""
@@ -158,6 +172,7 @@ class Borg:
         self.note = (
             "repokey (AES-256-CTR, HMAC-SHA256), zstd,1; syncs backups; sync -f after restore"
         )
+        self.whole = False
         self._repository = work / "borg"
         self._live = live
         self._out = work / "borg-restored"
@@ -189,6 +204,10 @@ class Borg:
             sync_files(target),
         ]
 
+    def discard(self) -> None:
+        """Remove what was restored."""
+        shutil.rmtree(self._out)
+
 
 class SqliteBackup:
     """``sqlite3 .backup`` of every database, then ``zstd -1``, two files at a time."""
@@ -198,8 +217,10 @@ class SqliteBackup:
         self.note = (
             "sqlite3; not encrypted; every backup is whole; sync -f after backup and restore"
         )
+        self.whole = True
         self._out = work / "sqlite"
         self._live = live
+        self._restored = self._out / "restored"
         self._stored = 0
         self._target = Path()
 
@@ -226,13 +247,17 @@ class SqliteBackup:
 
     def restore(self, number: int) -> list[Command]:
         """Decompress every file, then give new ids."""
-        restored = self._out / f"restored-{number}"
+        restored = self._restored
         each = 'exec zstd -q -d "$1" -o "$0/${1%.zst}"'
         return [
             _each_file("*.zst", each, self._target, restored),
             renew_ids(restored),
             sync_files(restored),
         ]
+
+    def discard(self) -> None:
+        """Remove what was restored."""
+        shutil.rmtree(self._restored)
 
 
 def _each_file(pattern: str, script: str, source: Path, target: Path) -> Command:
@@ -250,8 +275,10 @@ class PlainCopy:
     def __init__(self, work: Path, live: Path) -> None:
         self.name = "cp -r + sync"
         self.note = "not encrypted, not compressed, not consistent; sync -f after both"
+        self.whole = True
         self._out = work / "cp"
         self._live = live
+        self._restored = self._out / "restored"
         self._stored = 0
         self._target = Path()
 
@@ -277,8 +304,15 @@ class PlainCopy:
 
     def restore(self, number: int) -> list[Command]:
         """Copy it back, then give new ids."""
-        restored = self._out / f"restored-{number}"
-        return [self._copy(self._target, restored), renew_ids(restored), sync_files(self._out)]
+        return [
+            self._copy(self._target, self._restored),
+            renew_ids(self._restored),
+            sync_files(self._out),
+        ]
+
+    def discard(self) -> None:
+        """Remove what was restored."""
+        shutil.rmtree(self._restored)
 
 
 PEERS: dict[str, tuple[tuple[str, ...], Callable[[Path, Path], Tool]]] = {
