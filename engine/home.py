@@ -91,7 +91,7 @@ class Home:
     def read_key(self) -> bytes | None:
         """The repository's key from its file; None where there is no file."""
         try:
-            content = read_private(self.path / KEY_FILE, longest=1024)
+            content = read_private(self.path / KEY_FILE, longest=1024, secret=True)
         except NotFound:
             return None
         try:

@@ -149,17 +149,32 @@ def leaf_cells(flat: Bytes, page_size: int, pages: Ints, id_column: int) -> Leaf
     header, types = varints(flat, record)
     body = record + header
     for _ in range(id_column):
+        _check_inside(types, flat)
         serial, types = varints(flat, types)
+        if serial.size and int(serial.min()) < 0:
+            raise NotCanonical("a record has a value of an impossible type")
         body = body + serial_sizes(serial)
+    _check_inside(types, flat)
     if starts.size and not bool((flat[types] == ID_SERIAL).all()):
         raise NotCanonical("an id is not a text of 24 characters")
     end = body + ID_LENGTH
     if starts.size:
         page_end = np.repeat((pages + 1) * page_size, counts)
-        fits = (end <= page_end) & (end - record <= local_payload(payload, page_size))
+        fits = (
+            (types < record + header)
+            & (record + header <= body)
+            & (body < page_end)
+            & (end <= page_end)
+            & (end - record <= local_payload(payload, page_size))
+        )
         if not bool(fits.all()):
             raise NotCanonical("an id lies outside its page")
     return LeafCells(rowids, body, counts)
+
+
+def _check_inside(at: Ints, flat: Bytes) -> None:
+    if at.size and int(at.max()) + 9 > flat.size:
+        raise NotCanonical("a record reaches outside its page")
 
 
 def serial_sizes(serial: Ints) -> Ints:

@@ -1,9 +1,11 @@
 """Canonical images: a file without what need not be kept.
 
 In the image of a device's database the pages of the indexes that are left out, and the free pages,
-are zero and stand in the list of free pages; the roots of those indexes are empty; and every id is
-zeros, for a restore gives new ones. The image is a sound SQLite database that lacks those index
-entries: anyone who has it can open it and say REINDEX.
+are zero and stand in the list of free pages; the roots of those indexes are empty; and every row's
+id is zeros, for a restore gives new ones. (What SQLite left of deleted or moved rows in the unused
+space of a leaf stays as it is.) The image is a sound SQLite database that lacks those entries of
+indexes: anyone who has it can open it and read every row. Once the ids differ again, REINDEX makes
+it whole; until then the primary key cannot be rebuilt, for it must be unique.
 
 What becomes of a page depends on that page and on its kind in the plan, and on nothing else. So a
 page whose bytes and kind did not change needs no second look, whatever happened around it.
@@ -12,7 +14,7 @@ page whose bytes and kind did not change needs no second look, whatever happened
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,12 +36,11 @@ from engine.pages.header import FREELIST_FIELDS, Header, NotCanonical
 from engine.pages.shape import Shape, check_header
 
 KEPT, LEAF, EMPTY = 0, 1, 2
-MAX_LOOKALIKES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of each page. `kinds[n]` is the kind of page n + 1.
+    """What becomes of each page. `kinds[0]` is the kind of the page with the number `first`.
 
     `written` holds whole pages that the image has in place of the file's: the first page, empty
     roots, and the list of free pages. `id_column` is None where the file is kept as it is.
@@ -50,17 +51,18 @@ class Plan:
     kinds: Bytes
     written: dict[int, bytes]
     id_column: int | None
+    first: int = 1
 
+    def kinds_of(self, first: int, count: int) -> Bytes:
+        """The kinds of `count` pages from page number `first` on."""
+        start = first - self.first
+        return self.kinds[start : start + count]
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What was met in a run of pages: rows of the table, and pages that only look like its leaves.
-
-    The numbers in `lookalikes` are page numbers.
-    """
-
-    rows: int
-    lookalikes: Ints
+    def cut(self, first: int, count: int) -> Plan:
+        """The part of this plan that concerns `count` pages from page number `first` on."""
+        written = {n: page for n, page in self.written.items() if first <= n < first + count}
+        kinds = self.kinds_of(first, count)
+        return replace(self, kinds=kinds, written=written, first=first)
 
 
 def keep_as_is(header: Header, table: Tree | None) -> Plan:
@@ -150,23 +152,23 @@ def _overflow_pages(read: ReadPages, header: Header, tree: Tree) -> Ints:
     return np.concatenate(found)
 
 
-def apply(plan: Plan, first: int, flat: Bytes) -> Applied:
-    """Turn raw pages into those of the image, in place.
+def apply(plan: Plan, first: int, flat: Bytes) -> Ints:
+    """Turn raw pages into those of the image, in place; gives the pages that only look like leaves.
+
+    These are numbers of pages that are kept and start like leaves of the table, but are none.
 
     `flat` holds whole pages from page number `first` on, and `PADDING` bytes behind them. Raises
-    `NotCanonical` where a page is not what the plan says.
+    `NotCanonical` where a page is not what the plan of a canonical image says; where a file is kept
+    as it is, nothing is turned and nothing is raised.
     """
     size = plan.page_size
     count = (flat.size - PADDING) // size
-    kinds = plan.kinds[first - 1 : first - 1 + count]
+    kinds = plan.kinds_of(first, count)
     pages = flat[: count * size].reshape(count, size)
+    if plan.id_column is None:
+        return np.empty(0, np.int64)
     looks = pages[:, 0] == TABLE_LEAF
     leaves = np.flatnonzero(kinds == LEAF)
-    if plan.id_column is None:
-        counts = (pages[leaves, 3].astype(np.int64) << 8) | pages[leaves, 4]
-        if not bool(looks[leaves].all()):
-            raise NotCanonical("a leaf of the table has another type")
-        return Applied(int(counts.sum()), np.empty(0, np.int64))
     cells = leaf_cells(flat, size, leaves, plan.id_column)
     if cells.rowids.size and (int(cells.rowids.min()) < 0 or int(cells.rowids.max()) >= 1 << 40):
         raise NotCanonical("a rowid is out of the range that new ids are made for")
@@ -176,8 +178,7 @@ def apply(plan: Plan, first: int, flat: Bytes) -> Applied:
     for number, page in plan.written.items():
         if first <= number < first + count:
             pages[number - first] = np.frombuffer(page, np.uint8)
-    lookalikes = np.flatnonzero(looks & (kinds == KEPT)) + first
-    return Applied(cells.rowids.size, lookalikes)
+    return np.flatnonzero(looks & (kinds == KEPT)) + first
 
 
 def ids_of(flat: Bytes) -> np.ndarray[tuple[int], np.dtype[np.void]]:

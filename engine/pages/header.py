@@ -42,11 +42,14 @@ class Header:
         return LOCK_BYTE // self.page_size + 1
 
 
-def parse_header(raw: bytes, file_size: int) -> Header:
-    """Read a header. Raises `NotADatabase` where SQLite itself would refuse the file."""
-    if file_size == 0:
+def parse_header(raw: bytes, file_size: int | None) -> Header:
+    """Read a header. Raises `NotADatabase` where SQLite itself would refuse the file.
+
+    `file_size` is in bytes; with None, the pages that the header tells of need not be there.
+    """
+    if not raw or file_size == 0:
         raise NotADatabase("is empty")
-    if len(raw) < HEADER_SIZE or file_size < 512:
+    if len(raw) < HEADER_SIZE or (file_size is not None and file_size < 512):
         raise NotADatabase("is cut short: it is smaller than a header")
     if raw[:16] != MAGIC:
         raise NotADatabase("is not a SQLite database")
@@ -58,7 +61,7 @@ def parse_header(raw: bytes, file_size: int) -> Header:
     (schema_format,) = struct.unpack_from(">I", raw, 44)
     (largest_root, encoding) = struct.unpack_from(">II", raw, 52)
     (valid_for,) = struct.unpack_from(">I", raw, 92)
-    in_file = file_size // page_size
+    in_file = in_header if file_size is None else file_size // page_size
     page_count = in_header if in_header and valid_for == counter else in_file
     if page_count > in_file:
         raise NotADatabase(f"is cut short: {in_file} of its {page_count} pages are there")

@@ -56,26 +56,30 @@ def read_shape(connection: sqlite3.Connection) -> Shape:
     """Read the shape inside the connection's transaction.
 
     Raises `NotCanonical` for a schema that is not a device's: another table beside ``data``, no
-    text primary key ``id``, generated columns, WITHOUT ROWID, a hidden or partial primary key.
+    text primary key ``id``, generated columns, WITHOUT ROWID, a hidden or partial primary key, or
+    another index that may depend on the id: its entries would be of the old ids.
     """
-    tables: list[tuple[str, int, str]] = []
+    tables: list[tuple[str, int]] = []
     indexes: list[Index] = []
-    for kind, name, table, root, sql in connection.execute(
-        "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
+    for kind, name, table, root in connection.execute(
+        "SELECT type, name, tbl_name, rootpage FROM sqlite_schema"
     ):
         if kind == "table" and not str(name).startswith("sqlite_"):
-            tables.append((name, root, sql))
+            tables.append((name, root))
         elif kind == "index" and table == TABLE:
             indexes.append(Index(name, root))
         elif kind not in ("table", "index"):
             raise NotCanonical(f"its schema has a {kind}")
-    if [name for name, _, _ in tables] != [TABLE]:
+    if [name for name, _ in tables] != [TABLE]:
         raise NotCanonical("its tables are not those of a device")
-    _, root, sql = tables[0]
-    tail = sql.rpartition(")")[2].upper()
-    if not root or "ROWID" in tail or "VIRTUAL" in sql[:20].upper():
+    _, root = tables[0]
+    kind_of_table = connection.execute(
+        "SELECT type, wr FROM pragma_table_list(?) WHERE schema = 'main'", (TABLE,)
+    ).fetchone()
+    if not root or kind_of_table != ("table", 0):
         raise NotCanonical("its table has no rowids")
     primary = _primary_key(connection, indexes)
+    _check_others(connection, primary)
     return Shape(
         table_root=root,
         id_column=_id_column(connection),
@@ -113,3 +117,14 @@ def _primary_key(connection: sqlite3.Connection, indexes: list[Index]) -> Index:
         if unique and not partial and keys == [(ID, 0, "BINARY")]:
             return next(index for index in indexes if index.name == name)
     raise NotCanonical("its primary key has no plain index")
+
+
+def _check_others(connection: sqlite3.Connection, primary: Index) -> None:
+    for row in connection.execute(f"PRAGMA index_list({TABLE})").fetchall():
+        name, partial = row[1], row[4]
+        if name == primary.name:
+            continue
+        columns = connection.execute("SELECT name FROM pragma_index_xinfo(?)", (name,)).fetchall()
+        # A rowid has no name here either, but it comes last and is never a key.
+        if partial or any(column in (ID, None) for (column,) in columns[:-1]):
+            raise NotCanonical("an index may depend on the id")

@@ -84,7 +84,7 @@ def renew_pages(pages: Pages, prefix: bytes) -> None:
         numbers = np.arange(first, first + count, dtype=np.int64)
         flat = np.concatenate([pages.read(numbers).reshape(-1), np.zeros(PADDING, np.uint8)])
         apply(plan, first, flat)
-        leaves = np.flatnonzero(plan.kinds[first - 1 : first - 1 + count] == LEAF)
+        leaves = np.flatnonzero(plan.kinds_of(first, count) == LEAF)
         parts.append(write_ids(flat, size, leaves, shape.id_column, prefix))
         pages.write(numbers, flat[: count * size].reshape(count, size))
     complete(pages, parts, prefix, (shape.primary_key.name,))

@@ -114,7 +114,7 @@ def _named(job: Rebuild) -> Iterator[None]:
     """Turn what is wrong with a database into an error that names it."""
     try:
         yield
-    except (ChunkLost, NotCanonical) as error:
+    except (ChunkLost, NotCanonical, ValueError) as error:
         reason = str(error).rstrip(".")
         raise RepositoryDamaged(f"{job.what} cannot be restored: {reason}.") from error
 

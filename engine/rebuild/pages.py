@@ -177,8 +177,9 @@ def _settle_in(connection: sqlite3.Connection, *, write: bool) -> None:
 def _told() -> Iterator[None]:
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        # Python's own errors, of texts that are no UTF-8, have no code.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise NotCanonical(f"SQLite says: {error}") from error
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
 from engine.model import LeaveOut
-from engine.pages.btree import PADDING, Bytes, Ints, ReadPages, be16, walk
-from engine.pages.canonical import KEPT, LEAF, Plan, apply, keep_as_is, plan_image
+from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints, ReadPages, be16, walk
+from engine.pages.canonical import LEAF, Plan, apply, keep_as_is, plan_image
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import read_shape
 from engine.repository.index import Names
@@ -31,6 +31,7 @@ from engine.snapshot.child import SLICE, setup
 from engine.snapshot.live import LiveFile
 
 PIECE = 64 << 10  # bytes that are compared at once when a file is settled
+NO_LEAF = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Slice:
     counter: int
     names: Names | None
     pieces: Names  # hashes of the raw pieces
-    rows: Ints  # rows of the table in each chunk
+    rows: Ints  # rows of the table in each chunk; NO_LEAF where a page of it is not one
     lookalikes: Ints
     longest_lock: float
 
@@ -91,7 +92,7 @@ def begin(path: str, *, as_is: bool) -> Opening | Read:
     `as_is` keeps its pages as they are. Raises `SourceDamaged` and `Busy`.
     """
     with LiveFile(Path(path)) as live:
-        if live.header().wal:
+        if live.glance().wal:
             return _begin_copy(live, as_is=as_is)
         with live.locked():
             opening = look(live, as_is=as_is)
@@ -139,26 +140,28 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
     """Read and store `count` pages from page number `first` on; `plan` may be cut to them."""
     flat = setup.buffer[: count * plan.page_size + PADDING]
     with LiveFile(Path(path)) as live, live.locked():
-        counter = live.counter()
-        live.read_into(flat.data[:-PADDING], (first - 1) * plan.page_size)
-    pieces = piece_hashes(flat[:-PADDING])
-    try:
-        part = store_pages(plan, first, flat)
-    except NotCanonical:
-        part = Slice(first, 0, None, pieces, nothing(), nothing(), 0.0)
+        counter, header = live.counter(), live.header()
+        end = (first - 1 + count) * plan.page_size
+        whole = header.page_count * header.page_size >= end
+        if whole:
+            live.read_into(flat.data[:-PADDING], (first - 1) * plan.page_size)
+    # Where the file has become shorter there is nothing to compare with: no hash is all zeros.
+    pieces = np.zeros((-(-count * plan.page_size // PIECE), NAME_LENGTH), np.uint8)
+    part = Slice(first, 0, None, pieces, nothing(), nothing(), 0.0)
+    if whole:
+        pieces = piece_hashes(flat[:-PADDING])
+        with contextlib.suppress(NotCanonical):  # then it is read again when the file is settled
+            part = store_pages(plan, first, flat)
     return replace(part, counter=counter, pieces=pieces, longest_lock=live.longest_lock)
 
 
-def cut(plan: Plan, first: int, count: int) -> Plan:
-    """The part of a plan that concerns `count` pages from `first` on."""
-    kinds = np.full(first - 1 + count, KEPT, np.uint8)
-    kinds[first - 1 :] = plan.kinds[first - 1 : first - 1 + count]
-    written = {n: page for n, page in plan.written.items() if first <= n < first + count}
-    return replace(plan, kinds=kinds, written=written)
-
-
 def seal(opening: Opening, parts: list[Slice]) -> Read:
-    """Store the lists of an image whose slices, in order, are all stored."""
+    """Store the lists of an image whose slices, in order, are all stored.
+
+    Raises `SourceDamaged` where the table has a page that is none of a table's.
+    """
+    if any(bool((part.rows == NO_LEAF).any()) for part in parts):
+        raise SourceDamaged(f"{opening.path} is damaged: a page of its table is none.")
     names = np.concatenate([part.names for part in parts if part.names is not None])
     lists = setup.store.add_list(names)
     plan = opening.plan
@@ -269,11 +272,12 @@ def _time_span(connection: sqlite3.Connection, header: Header) -> tuple[int | No
     small = header.page_count * header.page_size <= SLICE
     if ("time",) not in columns or (("time",) not in leading and not small):
         return None, None
+    # A text that is no UTF-8 must not even be fetched.
     first, last = connection.execute(
-        "SELECT (SELECT min(time) FROM data), (SELECT max(time) FROM data)"
+        "SELECT iif(typeof(a) = 'integer', a, NULL), iif(typeof(b) = 'integer', b, NULL)"
+        " FROM (SELECT (SELECT min(time) FROM data) AS a, (SELECT max(time) FROM data) AS b)"
     ).fetchone()
-    whole = isinstance(first, int) and isinstance(last, int)
-    return (first, last) if whole else (None, None)
+    return (None, None) if first is None or last is None else (int(first), int(last))
 
 
 def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
@@ -281,16 +285,18 @@ def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
     size = plan.page_size
     chunk = setup.store.repository.chunk_length(size)
     count = (flat.size - PADDING) // size
-    leaves = np.flatnonzero(plan.kinds[first - 1 : first - 1 + count] == LEAF)
+    leaves = np.flatnonzero(plan.kinds_of(first, count) == LEAF)
     rows = np.bincount(
         leaves * size // chunk,
         weights=be16(flat, leaves * size + 3),
         minlength=-(-count * size // chunk),
     ).astype(np.int64)
-    applied = apply(plan, first, flat)
+    torn = leaves[flat[leaves * size] != TABLE_LEAF]
+    rows[torn * size // chunk] = NO_LEAF  # kept as it is, a page is stored whatever it is
+    lookalikes = apply(plan, first, flat)
     names = setup.store.add(flat[: count * size], chunk)
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
-    return Slice(first, 0, names, pieces, rows, applied.lookalikes, 0.0)
+    return Slice(first, 0, names, pieces, rows, lookalikes, 0.0)
 
 
 def nothing() -> Ints:

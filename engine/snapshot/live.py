@@ -43,7 +43,7 @@ class LiveFile:
         try:
             if not stat.S_ISREG(os.fstat(self._file).st_mode):
                 raise SourceDamaged(f"{self.path} is not a regular file.")
-            self.header()  # before SQLite, which would take an empty file for a new database
+            self.glance()  # before SQLite, which would take an empty file for a new database
             address = f"{self.path.absolute().as_uri()}?mode=rw"
             with self.told():
                 self.connection = sqlite3.connect(
@@ -76,9 +76,21 @@ class LiveFile:
                 self.longest_lock = max(self.longest_lock, time.perf_counter() - started)
 
     def header(self) -> Header:
-        """The header as it is now."""
+        """The header as it is now; take it while the lock is held."""
+        return self._header(os.fstat(self._file).st_size)
+
+    def glance(self) -> Header:
+        """The header without the lock: its pages need not be there.
+
+        A writer that is about to commit, or was killed then, may have written it before them; and
+        of a file in WAL mode they may be in the WAL only.
+        """
+        return self._header(None)
+
+    def _header(self, size: int | None) -> Header:
+        raw = os.pread(self._file, HEADER_SIZE, 0)
         try:
-            return parse_header(os.pread(self._file, HEADER_SIZE, 0), os.fstat(self._file).st_size)
+            return parse_header(raw, size)
         except NotADatabase as error:
             raise SourceDamaged(f"{self.path} {error}.") from None
 
@@ -105,12 +117,14 @@ class LiveFile:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            # Python's own errors, of texts that are no UTF-8, have no code.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise Busy(
                     f"{self.path} was held by a writer for more than {BUSY_TIMEOUT:.0f} seconds."
                 ) from None
             raise SourceDamaged(f"{self.path} cannot be read: {error}.") from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise SourceDamaged(f"{self.path} cannot be read: {error}.") from None
 
 

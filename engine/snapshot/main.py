@@ -131,7 +131,7 @@ def _private_copy(path: Path) -> Iterator[tuple[sqlite3.Connection, Stamp, float
     if not path.is_file():
         raise SourceMissing(f"{path} is not there any more.")
     with LiveFile(path) as live:
-        if live.header().wal:
+        if live.glance().wal:
             stamp = live.stamp()
             with contextlib.closing(sqlite3.connect(copy)) as target, live.told():
                 live.connection.backup(target, pages=-1)
@@ -169,6 +169,8 @@ def _copy_pages(live: LiveFile, header: Header, copy: Path) -> None:
             for at in range(begin, end, SLICE):
                 part = buffer[: min(SLICE, end - at)]
                 live.read_into(part, at)
-                os.pwrite(file, part, at)
+                while part:
+                    written = os.pwrite(file, part, at)
+                    part, at = part[written:], at + written
     finally:
         os.close(file)

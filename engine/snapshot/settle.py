@@ -58,7 +58,8 @@ def _dirty_pieces(before: Plan, now: Plan, parts: list[Slice]) -> NDArray[np.boo
     pieces = -(-now.page_count // per_piece)
     common = min(before.page_count, now.page_count)
     changed = np.ones(now.page_count, bool)
-    changed[:common] = before.kinds[:common] != now.kinds[:common]
+    if before.id_column == now.id_column:  # else what was stored may have other ids or none
+        changed[:common] = before.kinds[:common] != now.kinds[:common]
     for number in before.written.keys() | now.written.keys():
         if number <= now.page_count and before.written.get(number) != now.written.get(number):
             changed[number - 1] = True
@@ -139,7 +140,7 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
     for part in parts:
         if part.names is not None:
             at = (part.first - 1) * size // chunk
-            count = min(part.names.shape[0], chunks - at)
+            count = max(0, min(part.names.shape[0], chunks - at))  # the file may be shorter now
             names[at : at + count] = part.names[:count]
             rows[at : at + count] = part.rows[:count]
             kept.append(part.lookalikes)

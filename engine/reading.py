@@ -1,0 +1,283 @@
+"""Reading a project: what changed since its last backup, in child processes, a slice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.children import Children
+from engine.errors import BackstayError, SourceDamaged
+from engine.handle import Report
+from engine.model import LeaveOut, Progress
+from engine.project.instance import Instance
+from engine.repository.manifest import DeviceEntry, Manifest
+from engine.repository.repository import Repository
+from engine.snapshot.live import is_unchanged
+
+if TYPE_CHECKING:
+    from engine.repository.index import Names
+    from engine.snapshot.databases import Opening, Read, Slice
+    from engine.snapshot.main import Copied, MainRead
+    from engine.snapshot.store import Measured
+
+_NAMED = 10  # devices that an error names one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What may have changed since the last backup: the main database, or devices (ids)."""
+
+    main: bool
+    devices: frozenset[str]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to read."""
+        return self.main or bool(self.devices)
+
+
+def look_for_changes(instance: Instance, previous: Manifest | None) -> Changes:
+    """Compare files with what they looked like at the last backup. Blocks, for milliseconds."""
+    if previous is None:
+        return Changes(True, frozenset())
+    before = dict(previous.main.stamps)
+    files = [*(str(file) for file in (instance.database, *instance.storage_files))]
+    settings = [str(instance.root / name) for name in instance.settings]
+    main = (
+        set(before) != {*files, *settings}
+        or not all(is_unchanged(Path(file), before[file]) for file in files)
+        or not all(is_unchanged(Path(file), before[file], counter=False) for file in settings)
+    )
+    devices = frozenset(
+        device.id
+        for device in previous.devices
+        if device.image is None or not is_unchanged(instance.device_file(device.id), device.stamp)
+    )
+    return Changes(main, devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was read and stored, or did not have to be.
+
+    `main` is None where it did not change. Devices come in the order of the main database, each
+    with what was read of it, or None. `measured` tells of all chunks of an image that was read,
+    found by the identity of its names; `packs` are those that were made, with their sizes.
+    """
+
+    main: MainRead | None
+    devices: tuple[tuple[DeviceEntry, Read | None], ...]
+    measured: dict[int, Measured]
+    packs: dict[str, int]
+    notes: tuple[str, ...]
+
+    def stored(self, names: Names) -> int:
+        """The bytes that the chunks of an image occupy."""
+        return self.measured[id(names)].stored
+
+    @property
+    def packs_used(self) -> frozenset[str]:
+        """The packs that hold the chunks of what was read."""
+        return frozenset[str]().union(*(each.packs for each in self.measured.values()))
+
+
+class Reading:
+    """One reading of a project, in child processes. Nothing of it exists until a manifest does."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        instance: Instance,
+        previous: Manifest | None,
+        changes: Changes,
+        *,
+        leave_out: LeaveOut,
+        without_damaged: bool,
+        report: Report,
+    ) -> None:
+        self._repository = repository
+        self._instance = instance
+        self._before = {device.id: device for device in previous.devices} if previous else {}
+        self._changes = changes
+        self._leave_out = leave_out
+        self._without_damaged = without_damaged
+        self._report = report
+        self._done = 0
+        self._total = 0
+        self._damaged: list[BackstayError] = []
+        self._chunks: list[Names] = []  # of every image that was read; measured at the end
+        self._notes: list[str] = []
+
+    async def run(self, scratch: Path, mark_prefix: str) -> Sources:
+        """Read and store everything that may have changed.
+
+        `scratch` is an empty private folder. Raises `SourceMissing`, `SourceDamaged`, which names
+        the devices, `SettingsInvalid`, `Busy` and `StorageFailed`.
+        """
+        from engine.snapshot import child
+        from engine.snapshot.main import read_main
+
+        async with Children(
+            child.configure, self._repository, self._leave_out, str(scratch)
+        ) as self._children:
+            # The main database comes first: then every device that it names has its data.
+            main: MainRead | None = None
+            if self._changes.main:
+                main = await self._children.run(read_main, self._instance, mark_prefix)
+            devices = await self._devices(main)
+            packs: dict[str, int] = {}
+            for made in await self._children.each(child.finish):
+                packs |= made
+            images = [*_main_names(main), *self._chunks]
+            measured = await self._children.run(child.measure_images, images)
+        by_names = {id(names): each for names, each in zip(images, measured, strict=True)}
+        return Sources(main, tuple(devices), by_names, packs, tuple(self._notes))
+
+    async def _devices(self, main: MainRead | None) -> list[tuple[DeviceEntry, Read | None]]:
+        before = self._before
+        if main is not None:
+            wanted = [(device.id, device.name) for device in main.devices]
+        else:
+            wanted = [(device.id, device.name) for device in before.values()]
+        names = dict(wanted)
+        to_read = []
+        for device in names:
+            path = self._instance.device_file(device)
+            if device not in before or device in self._changes.devices:
+                to_read.append(device)
+                with contextlib.suppress(OSError):  # told when it is read
+                    self._total += path.stat().st_size
+        self._tell()
+        tasks = {
+            device: asyncio.create_task(self._read_device(device, names[device]))
+            for device in to_read
+        }
+        try:
+            await asyncio.gather(*tasks.values())
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        if self._damaged and not self._without_damaged:
+            raise self._refusal()
+        return [
+            tasks[device].result()
+            if device in tasks
+            else (replace(before[device], name=name), None)
+            for device, name in names.items()
+        ]
+
+    def _refusal(self) -> BackstayError:
+        if len(self._damaged) == 1:
+            return self._damaged[0]
+        named = " ".join(error.message for error in self._damaged[:_NAMED])
+        more = len(self._damaged) - _NAMED
+        tail = f" And {more} more." if more > 0 else ""
+        return SourceDamaged(f"{len(self._damaged)} devices cannot be backed up. {named}{tail}")
+
+    async def _read_device(self, device: str, name: str) -> tuple[DeviceEntry, Read | None]:
+        path = self._instance.device_file(device)
+        try:
+            read = await self._read(path)
+        except SourceDamaged as error:
+            return await self._without(device, name, path, error), None
+        entry = DeviceEntry(
+            id=device,
+            name=name,
+            rows=read.rows,
+            first=read.first,
+            last=read.last,
+            image=read.image,
+            missing="",
+            stamp=read.stamp,
+        )
+        self._chunks.append(read.names)
+        return entry, read
+
+    async def _without(
+        self, device: str, name: str, path: Path, error: SourceDamaged
+    ) -> DeviceEntry:
+        """The entry of a device whose data is not in the backup, and why."""
+        from engine.snapshot.main import device_exists
+
+        database = str(self._instance.database)
+        reason = error.message
+        there = await asyncio.to_thread(path.exists)
+        if not there and not await self._children.run(device_exists, database, device):
+            reason = "It was deleted while the backup was made."
+            self._notes.append(f"Device {name!r} ({device}) was deleted while the backup was made.")
+        else:
+            told = SourceDamaged(f"Device {name!r}: {error.message}", hint=error.hint)
+            self._damaged.append(told)
+            self._notes.append(f"Device {name!r} ({device}) is not in the backup: {reason}")
+        return DeviceEntry(device, name, 0, None, None, None, reason, None)
+
+    async def _read(self, path: Path, *, as_is: bool = False) -> Read:
+        """Read one database, in slices where it is large."""
+        from engine.snapshot import databases
+
+        begun = await self._children.run(databases.begin, str(path), as_is=as_is)
+        if isinstance(begun, databases.Read):
+            self._advance(begun.image.size)
+            return begun
+        try:
+            read = await self._read_slices(path, begun, as_is=as_is)
+        finally:
+            if begun.path != str(path):
+                await asyncio.to_thread(Path(begun.path).unlink, missing_ok=True)
+        if read is None:
+            return await self._read(path, as_is=True)
+        return replace(read, stamp=begun.stamp) if begun.path != str(path) else read
+
+    async def _read_slices(self, path: Path, begun: Opening, *, as_is: bool) -> Read | None:
+        """Read a large database; None where it has to be kept as it is."""
+        from engine.pages.header import NotCanonical
+        from engine.snapshot import databases
+        from engine.snapshot.child import SLICE
+        from engine.snapshot.settle import settle
+
+        plan = begun.plan
+        pages = SLICE // plan.page_size
+
+        async def one(first: int) -> Slice:
+            count = min(pages, plan.page_count + 1 - first)
+            part = plan.cut(first, count)
+            result = await self._children.run(databases.read_slice, begun.path, part, first, count)
+            self._advance(count * plan.page_size)
+            return result
+
+        firsts = range(1, plan.page_count + 1, pages)
+        tasks = [asyncio.create_task(one(first)) for first in firsts]
+        try:
+            parts = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if all(part.counter == begun.counter for part in parts):
+            if any(part.names is None for part in parts):
+                return None
+            return await self._children.run(databases.seal, begun, list(parts))
+        try:
+            return await self._children.run(settle, begun.path, begun, list(parts), as_is=as_is)
+        except NotCanonical:
+            return None
+
+    def _advance(self, done: int) -> None:
+        self._done += done
+        self._tell()
+
+    def _tell(self) -> None:
+        done = min(self._done, self._total)
+        self._report(Progress("reading the databases", done, self._total))
+
+
+def _main_names(main: MainRead | None) -> list[Names]:
+    """All chunks of the main database and of each plugin's storage, in their order."""
+    if main is None:
+        return []
+    copies: list[Copied] = [main.main, *(copied for _, copied in main.plugins)]
+    return [copied.names for copied in copies]
