@@ -26,7 +26,7 @@ from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
-from engine.repository.storage import sync_folder
+from engine.repository.storage import AlreadyStored, sync_folder
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs
@@ -77,9 +77,25 @@ async def restore_project(
     try:
         work = _Restore(repository, manifest, partial, root, now, report)
         return await work.run(scratch, taken_ports)
-    except BaseException:
+    except BaseException as error:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True))
+        if isinstance(error, RepositoryDamaged):
+            await asyncio.to_thread(_mark_unreadable_packs, repository)
         raise
+
+
+def _mark_unreadable_packs(repository: Repository) -> None:
+    """Mark packs that nothing can be found in, so that the next backup stores again what it needs.
+
+    They have the size that they should have, so a look at the names of packs does not tell.
+    """
+    from engine.repository.index import load_index
+    from engine.repository.packs import damage_mark
+
+    for pack in load_index(repository.storage, repository.keys).unreadable:
+        # Where the mark cannot be written, the damage itself is still what has to be told.
+        with contextlib.suppress(AlreadyStored, StorageFailed):
+            repository.storage.put(damage_mark(pack, 0), [])
 
 
 def publish(partial: Path, root: Path) -> None:
