@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 COUNT = 2  # more would need more memory than we promise
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.serving import serve; serve()"
+# numpy's linear algebra, which we do not use, would start a thread for every core.
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
@@ -92,6 +94,7 @@ class _Child:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
+        environment |= _NO_THREADS
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-I", "-c", _BOOT, _PACKAGE),

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.children import Children
 from engine.errors import BackstayError, SourceDamaged
@@ -15,13 +14,9 @@ from engine.model import LeaveOut, Progress
 from engine.project.instance import Instance
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.repository.repository import Repository
+from engine.snapshot import tasks
 from engine.snapshot.live import is_unchanged
-
-if TYPE_CHECKING:
-    from engine.repository.index import Names
-    from engine.snapshot.databases import Opening, Read, Slice
-    from engine.snapshot.main import Copied, MainRead
-    from engine.snapshot.store import Measured
+from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice
 
 _NAMED = 10  # devices that an error names one by one
 
@@ -70,13 +65,13 @@ class Sources:
 
     main: MainRead | None
     devices: tuple[tuple[DeviceEntry, Read | None], ...]
-    measured: dict[int, Measured]
+    measured: dict[bytes, Measured]
     packs: dict[str, int]
     notes: tuple[str, ...]
 
-    def stored(self, names: Names) -> int:
+    def stored(self, names: bytes) -> int:
         """The bytes that the chunks of an image occupy."""
-        return self.measured[id(names)].stored
+        return self.measured[names].stored
 
     @property
     def packs_used(self) -> frozenset[str]:
@@ -108,7 +103,7 @@ class Reading:
         self._done = 0
         self._total = 0
         self._damaged: list[BackstayError] = []
-        self._chunks: list[Names] = []  # of every image that was read; measured at the end
+        self._chunks: list[bytes] = []  # of every image that was read; measured at the end
         self._notes: list[str] = []
 
     async def run(self, scratch: Path, mark_prefix: str) -> Sources:
@@ -117,23 +112,20 @@ class Reading:
         `scratch` is an empty private folder. Raises `SourceMissing`, `SourceDamaged`, which names
         the devices, `SettingsInvalid`, `Busy` and `StorageFailed`.
         """
-        from engine.snapshot import child
-        from engine.snapshot.main import read_main
-
         async with Children(
-            child.configure, self._repository, self._leave_out, str(scratch)
+            tasks.configure, self._repository, self._leave_out, str(scratch)
         ) as self._children:
             # The main database comes first: then every device that it names has its data.
             main: MainRead | None = None
             if self._changes.main:
-                main = await self._children.run(read_main, self._instance, mark_prefix)
+                main = await self._children.run(tasks.read_main, self._instance, mark_prefix)
             devices = await self._devices(main)
             packs: dict[str, int] = {}
-            for made in await self._children.each(child.finish):
+            for made in await self._children.each(tasks.finish):
                 packs |= made
             images = [*_main_names(main), *self._chunks]
-            measured = await self._children.run(child.measure_images, images)
-        by_names = {id(names): each for names, each in zip(images, measured, strict=True)}
+            measured = await self._children.run(tasks.measure_images, images)
+        by_names = dict(zip(images, measured, strict=True))
         return Sources(main, tuple(devices), by_names, packs, tuple(self._notes))
 
     async def _devices(self, main: MainRead | None) -> list[tuple[DeviceEntry, Read | None]]:
@@ -201,12 +193,10 @@ class Reading:
         self, device: str, name: str, path: Path, error: SourceDamaged
     ) -> DeviceEntry:
         """The entry of a device whose data is not in the backup, and why."""
-        from engine.snapshot.main import device_exists
-
         database = str(self._instance.database)
         reason = error.message
         there = await asyncio.to_thread(path.exists)
-        if not there and not await self._children.run(device_exists, database, device):
+        if not there and not await self._children.run(tasks.device_exists, database, device):
             reason = "It was deleted while the backup was made."
             self._notes.append(f"Device {name!r} ({device}) was deleted while the backup was made.")
         else:
@@ -217,10 +207,8 @@ class Reading:
 
     async def _read(self, path: Path, *, as_is: bool = False) -> Read:
         """Read one database, in slices where it is large."""
-        from engine.snapshot import databases
-
-        begun = await self._children.run(databases.begin, str(path), as_is=as_is)
-        if isinstance(begun, databases.Read):
+        begun = await self._children.run(tasks.begin, str(path), as_is=as_is)
+        if isinstance(begun, Read):
             self._advance(begun.image.size)
             return begun
         try:
@@ -235,9 +223,7 @@ class Reading:
     async def _read_slices(self, path: Path, begun: Opening, *, as_is: bool) -> Read | None:
         """Read a large database; None where it has to be kept as it is."""
         from engine.pages.header import NotCanonical
-        from engine.snapshot import databases
         from engine.snapshot.child import SLICE
-        from engine.snapshot.settle import settle
 
         plan = begun.plan
         pages = SLICE // plan.page_size
@@ -245,7 +231,7 @@ class Reading:
         async def one(first: int) -> Slice:
             count = min(pages, plan.page_count + 1 - first)
             part = plan.cut(first, count)
-            result = await self._children.run(databases.read_slice, begun.path, part, first, count)
+            result = await self._children.run(tasks.read_slice, begun.path, part, first, count)
             self._advance(count * plan.page_size)
             return result
 
@@ -260,9 +246,11 @@ class Reading:
         if all(part.counter == begun.counter for part in parts):
             if any(part.names is None for part in parts):
                 return None
-            return await self._children.run(databases.seal, begun, list(parts))
+            return await self._children.run(tasks.seal, begun, list(parts))
         try:
-            return await self._children.run(settle, begun.path, begun, list(parts), as_is=as_is)
+            return await self._children.run(
+                tasks.settle, begun.path, begun, list(parts), as_is=as_is
+            )
         except NotCanonical:
             return None
 
@@ -275,7 +263,7 @@ class Reading:
         self._report(Progress("reading the databases", done, self._total))
 
 
-def _main_names(main: MainRead | None) -> list[Names]:
+def _main_names(main: MainRead | None) -> list[bytes]:
     """All chunks of the main database and of each plugin's storage, in their order."""
     if main is None:
         return []

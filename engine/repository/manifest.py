@@ -256,7 +256,7 @@ class _Fields:
 
     def seconds(self, key: str) -> float:
         value = self._raw.get(key)
-        if not isinstance(value, int | float) or not 0 <= value < 1e9:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
             raise self._bad(key)
         return float(value)
 
@@ -370,7 +370,7 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
     where = f"The manifest of backup {backup}"
     try:
         body = json.loads(raw.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RepositoryDamaged(f"{where} is damaged: it cannot be read.") from error
     fields = _Fields(body, where)
     found = fields.number("format")

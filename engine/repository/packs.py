@@ -23,7 +23,7 @@ NAME_LENGTH = 16  # bytes of a chunk's name
 FRAME_SIZE = 256 * 1024  # bytes of chunks in a frame
 PACK_SIZE = 16 << 20  # sealed bytes after which a pack is closed; never above 32 MiB
 COMPRESSION = 1
-_TRAILER_NUMBER = 1 << 32
+TRAILER_NUMBER = 1 << 32
 _MOST_CHUNKS = 1 << 20
 
 
@@ -33,7 +33,7 @@ def object_name(pack: str) -> str:
 
 
 def damage_mark(pack: str, frame: int) -> str:
-    """The name of the object that marks a frame as damaged."""
+    """The name of the object that marks a frame, or the trailer, as damaged."""
     return f"damaged/{pack}-{frame}"
 
 
@@ -123,7 +123,7 @@ class PackWriter:
                 *self._names,
             ]
         )
-        sealed = self._sealer.seal(_nonce(_TRAILER_NUMBER), trailer)
+        sealed = self._sealer.seal(_nonce(TRAILER_NUMBER), trailer)
         parts = [*self._parts, sealed, struct.pack(">I", len(sealed))]
         if self._storing is not None:
             self._storing.result()
@@ -166,19 +166,29 @@ def read_trailer(storage: Storage, keys: Keys, pack: str, size: int) -> Trailer:
     a newer Backstay wrote it.
     """
     name = object_name(pack)
+    newer = 0
     try:
         if size < len(HEAD) + 4 + TAG_LENGTH:
             raise SealBroken("too short")
         head = storage.read(name, 0, len(HEAD))
         if head[:-1] == MAGIC and head[-1] > VERSION:
-            raise TooNew(f"Pack {pack} has the format {head[-1]}; this Backstay knows {VERSION}.")
+            newer = head[-1]
+        elif head != HEAD:
+            raise SealBroken("no head")
         (length,) = struct.unpack(">I", storage.read(name, size - 4, 4))
-        if head != HEAD or not TAG_LENGTH + 8 <= length <= size - len(HEAD) - 4:
+        if not TAG_LENGTH + 8 <= length <= size - len(HEAD) - 4:
             raise SealBroken("no trailer")
         sealed = storage.read(name, size - 4 - length, length)
-        raw = keys.pack_sealer(pack).open(_nonce(_TRAILER_NUMBER), sealed)
+        raw = keys.pack_sealer(pack).open(_nonce(TRAILER_NUMBER), sealed)
+        if newer:
+            newer = 0  # it opens as one of ours: only its head was altered
+            raise SealBroken("another head")
         return _parse_trailer(raw, size - len(HEAD) - 4 - length)
     except (SealBroken, NotStored) as error:
+        if newer:
+            raise TooNew(
+                f"Pack {pack} has the format {newer}; this Backstay knows {VERSION}."
+            ) from error
         raise RepositoryDamaged(f"Pack {pack} is damaged or cut short.") from error
 
 

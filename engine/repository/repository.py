@@ -83,16 +83,19 @@ class Repository:
                 hint="Nothing was changed. Other backups are not concerned.",
             ) from None
         head = _MANIFEST_HEAD
-        if raw[: len(head) - 1] == head[:-1] and len(raw) > len(head) and raw[len(head) - 1] > 1:
-            raise TooNew(f"{where} has a format that this Backstay does not know.")
-        if raw[: len(head)] != head:
+        newer = raw[: len(head) - 1] == head[:-1] and raw[len(head) - 1 : len(head)] > head[-1:]
+        if raw[: len(head)] != head and not newer:
             raise RepositoryDamaged(f"{where} is damaged or cut short.")
         nonce = raw[len(head) : len(head) + _NONCE_LENGTH]
         try:
             packed = self.keys.manifest_sealer(backup).open(nonce, raw[len(head) + _NONCE_LENGTH :])
             plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MOST_MANIFEST)
         except (SealBroken, zstandard.ZstdError) as error:
+            if newer:
+                raise TooNew(f"{where} has a format that this Backstay does not know.") from error
             raise RepositoryDamaged(f"{where} is damaged, cut short or forged.") from error
+        if newer:  # yet it opened as one of ours: only its head was altered
+            raise RepositoryDamaged(f"{where} is damaged.")
         return decode(plain, backup, self.chunk_size)
 
     def manifests(self) -> dict[str, int]:
@@ -109,7 +112,7 @@ class Repository:
         return {name.rpartition("/")[2]: size for name, size in self.storage.list("packs")}
 
     def has_damage(self) -> bool:
-        """Whether a frame is marked as damaged."""
+        """Whether a frame or a trailer is marked as damaged."""
         return next(iter(self.storage.list("damaged")), None) is not None
 
 
@@ -140,7 +143,9 @@ def repository_encryption(storage: Storage) -> Encryption | None:
 def open_repository(storage: Storage, key: bytes | None) -> Repository:
     """Open a repository; `key` may be None where it is not encrypted.
 
-    Raises `NotFound`, `RepositoryDamaged`, `TooNew`, and `WrongKey` where the key is another's.
+    Raises `NotFound`, `RepositoryDamaged`, `TooNew`, and `WrongKey` where the key is another's:
+    also where a config says that nothing is encrypted, but not under the key that is at hand. Else
+    whoever can write the config could have the next backup stored in the clear.
     """
     try:
         config = _read_config(storage)
@@ -149,9 +154,10 @@ def open_repository(storage: Storage, key: bytes | None) -> Repository:
     identity = str(config["id"])
     encryption = Encryption(str(config["encryption"]))
     if encryption is Encryption.NONE:
-        key = bytes.fromhex(str(config["key"]))
+        own = bytes.fromhex(str(config["key"]))
+        key = own if key is None or key == own else None
     if key is None:
-        raise WrongKey("The key of the repository is missing.")
+        raise WrongKey("The key of the repository is missing, or is not the one at hand.")
     keys = Keys.derive(key, identity, encryption)
     if not hmac.compare_digest(keys.check, str(config["key_check"])):
         raise WrongKey("The key does not belong to this repository.")
@@ -172,9 +178,12 @@ def _read_config(storage: Storage) -> dict[str, object]:
             and config["encryption"] in list(Encryption)
             and config["chunk_size"] == CHUNK_SIZE
             and len(bytes.fromhex(config["key_check"])) == KEY_LENGTH
-            and len(bytes.fromhex(config.get("key", ""))) in (0, KEY_LENGTH)
+            and (
+                config["encryption"] != Encryption.NONE
+                or len(bytes.fromhex(config["key"])) == KEY_LENGTH
+            )
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RepositoryDamaged("The repository's config is damaged.") from error
     if not sound:
         raise RepositoryDamaged("The repository's config is damaged.")
@@ -205,7 +214,7 @@ class ChunkReader:
 
         place = int(self._index.find(np.frombuffer(name, np.uint8).reshape(1, 16))[0])
         if place < 0:
-            raise ChunkLost("A chunk is missing from the repository.")
+            raise self._missing()
         frame, start, length = self._index.locate(place)
         return self._frame(frame)[start : start + length]
 
@@ -222,7 +231,7 @@ class ChunkReader:
         wanted = np.flatnonzero(names.any(axis=1))
         places = self._index.find(names[wanted])
         if (places < 0).any():
-            raise ChunkLost("A chunk is missing from the repository.")
+            raise self._missing()
         for number, place in zip(wanted.tolist(), places.tolist(), strict=True):
             frame, start, length = self._index.locate(place)
             target = buffer[number * chunk : number * chunk + chunk]
@@ -233,8 +242,26 @@ class ChunkReader:
                 raise ChunkLost("A chunk is not what its name says.")
             target[:] = data
 
+    def _missing(self) -> ChunkLost:
+        """The error for a chunk that no readable pack holds."""
+        from engine.repository.packs import TRAILER_NUMBER
+
+        for pack in self._index.unreadable:
+            self._mark(pack, TRAILER_NUMBER)
+        return ChunkLost("A chunk is missing from the repository.")
+
+    def _mark(self, pack: str, number: int) -> None:
+        """Let the next backup read everything, and store again what was in a damaged frame.
+
+        Where the mark cannot be written, the damage itself is still what has to be told.
+        """
+        from engine.repository.packs import damage_mark
+
+        with contextlib.suppress(AlreadyStored, StorageFailed):
+            self._repository.storage.put(damage_mark(pack, number), [])
+
     def _frame(self, number: int) -> bytes:
-        from engine.repository.packs import damage_mark, open_frame
+        from engine.repository.packs import open_frame
 
         cached = self._frames.get(number)
         if cached is not None:
@@ -254,10 +281,7 @@ class ChunkReader:
         except NotStored as error:
             raise ChunkLost(f"Pack {frame.pack} is missing or cut short.") from error
         except SealBroken as error:
-            # The mark lets the next backup store these chunks again. Where it cannot be written,
-            # the damage itself is still what has to be told.
-            with contextlib.suppress(AlreadyStored, StorageFailed):
-                self._repository.storage.put(damage_mark(frame.pack, frame.number), [])
+            self._mark(frame.pack, frame.number)
             raise ChunkLost(f"Pack {frame.pack} is damaged.") from error
         self._frames[number] = data
         if len(self._frames) > _CACHED_FRAMES:

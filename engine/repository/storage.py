@@ -118,10 +118,9 @@ class LocalStorage:
     def delete(self, name: str) -> None:
         """Unlink the file and sync its folder."""
         target = self._path(name)
-        with _explained(f"removing {name}"):
-            if target.exists():
-                target.unlink()
-                sync_folder(target.parent)
+        with _explained(f"removing {name}"), contextlib.suppress(FileNotFoundError):
+            target.unlink()
+            sync_folder(target.parent)
 
     def clean(self) -> None:
         """Remove temporary files."""

@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes
-from engine.repository.index import Names
 from engine.repository.repository import Repository
-from engine.snapshot.store import ChunkStore, Measured, measure
+from engine.snapshot.results import Measured
+from engine.snapshot.store import ChunkStore, measure
 
 SLICE = 8 << 20  # bytes read at once
 
@@ -40,6 +40,6 @@ def finish() -> dict[str, int]:
     return setup.store.finish()
 
 
-def measure_images(images: list[Names]) -> list[Measured]:
+def measure_images(images: list[bytes]) -> list[Measured]:
     """`measure`, as a task."""
     return measure(setup.store.repository, images)

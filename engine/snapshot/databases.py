@@ -12,7 +12,7 @@ import itertools
 import os
 import sqlite3
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,64 +26,13 @@ from engine.pages.canonical import LEAF, Plan, apply, keep_as_is, plan_image
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import read_shape
 from engine.repository.index import Names
-from engine.repository.manifest import NAME_LENGTH, Image, Stamp
+from engine.repository.manifest import NAME_LENGTH, Image
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.live import LiveFile
+from engine.snapshot.results import Opening, Read, Slice
 
 PIECE = 64 << 10  # bytes that are compared at once when a file is settled
 NO_LEAF = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A file at the moment it was first read. `first` and `last` are epoch milliseconds.
-
-    `path` is the file to read slices from: the database itself, or a private copy of one in WAL
-    mode. `index_names` are the indexes that the plan leaves out. `rows` is None where the rows are
-    counted page by page.
-    """
-
-    path: str
-    plan: Plan
-    counter: int
-    stamp: Stamp
-    first: int | None
-    last: int | None
-    index_names: tuple[str, ...]
-    rows: int | None
-    longest_lock: float
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Chunks of consecutive pages, and what is needed to see later whether they changed.
-
-    `names` is None where the pages were not those of the plan: somebody had changed them.
-    """
-
-    first: int  # page number
-    counter: int
-    names: Names | None
-    pieces: Names  # hashes of the raw pieces
-    rows: Ints  # rows of the table in each chunk; NO_LEAF where a page of it is not one
-    lookalikes: Ints
-    longest_lock: float
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A whole database, read and stored: its image, and what the manifest says of it.
-
-    `names` are all chunks that belong to the image, its lists among them.
-    """
-
-    image: Image
-    names: Names
-    rows: int
-    first: int | None
-    last: int | None
-    stamp: Stamp
-    longest_lock: float
 
 
 def begin(path: str, *, as_is: bool) -> Opening | Read:
@@ -178,7 +127,7 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
     )
     return Read(
         image=image,
-        names=_with_lists(names, lists),
+        names=_joined(names, lists),
         rows=opening.rows if opening.rows is not None else counted,
         first=opening.first,
         last=opening.last,
@@ -187,7 +136,7 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
     )
 
 
-def store_plain(path: Path) -> tuple[Image, Names]:
+def store_plain(path: Path) -> tuple[Image, bytes]:
     """Store a private file that nobody else has open, as it is; its image and all its chunks."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -206,11 +155,11 @@ def store_plain(path: Path) -> tuple[Image, Names]:
     names = np.concatenate(parts)
     lists = setup.store.add_list(names)
     image = Image(size, header.page_count, lists, None, (), (), 0)
-    return image, _with_lists(names, lists)
+    return image, _joined(names, lists)
 
 
-def _with_lists(names: Names, lists: tuple[bytes, ...]) -> Names:
-    return np.concatenate([names, np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)])
+def _joined(names: Names, lists: tuple[bytes, ...]) -> bytes:
+    return b"".join([names.tobytes(), *lists])
 
 
 def _plan(

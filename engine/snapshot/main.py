@@ -11,7 +11,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,38 +20,13 @@ from engine.pages.btree import walk
 from engine.pages.canonical import EMPTY
 from engine.pages.header import Header, NotCanonical
 from engine.project.instance import Instance
-from engine.project.maindb import EMPTY_TABLES, DeviceRow, MainFacts, copy_main, copy_plugin_storage
+from engine.project.maindb import EMPTY_TABLES, MainFacts, copy_main, copy_plugin_storage
 from engine.project.settings_files import collect
-from engine.repository.index import Names
-from engine.repository.manifest import PLUGIN_ID, Image, Stamp
+from engine.repository.manifest import PLUGIN_ID, Stamp
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.databases import page_reader, store_plain
 from engine.snapshot.live import LiveFile, stamp_of
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """A database that was copied row by row: its image, all its chunks, and rows per table."""
-
-    image: Image
-    names: Names
-    tables: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MainRead:
-    """All of a project but its devices' databases, at one committed moment for each database."""
-
-    main: Copied
-    devices: tuple[DeviceRow, ...]
-    actions: int
-    analyses: int
-    accounts: int
-    plugins: tuple[tuple[str, Copied], ...]
-    settings: tuple[tuple[str, str], ...]
-    stamps: tuple[tuple[str, Stamp], ...]
-    notes: tuple[str, ...]
-    longest_lock: float
+from engine.snapshot.results import Copied, MainRead
 
 
 def read_main(instance: Instance, mark_prefix: str) -> MainRead:

@@ -18,9 +18,6 @@ from engine.repository.manifest import NAME_LENGTH
 from engine.snapshot.child import setup
 from engine.snapshot.databases import (
     PIECE,
-    Opening,
-    Read,
-    Slice,
     look,
     nothing,
     piece_hashes,
@@ -28,6 +25,7 @@ from engine.snapshot.databases import (
     store_pages,
 )
 from engine.snapshot.live import LiveFile
+from engine.snapshot.results import Opening, Read, Slice
 
 _BLOCK = 4 << 20  # bytes that one thread reads and compares at once
 _HELD_IN_MEMORY = 48 << 20  # bytes of changed pieces; more go to a temporary file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from blake3 import blake3
@@ -14,16 +13,9 @@ from engine.repository.index import ChunkIndex, Names, load_index
 from engine.repository.manifest import LIST_NAMES
 from engine.repository.packs import NAME_LENGTH, PackWriter
 from engine.repository.repository import Repository
+from engine.snapshot.results import Measured
 
 _LIST_SIZE = LIST_NAMES * NAME_LENGTH
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What some chunks occupy in the repository, in bytes, and the packs that hold them."""
-
-    stored: int
-    packs: frozenset[str]
 
 
 class ChunkStore:
@@ -92,14 +84,17 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
             start = at
 
 
-def measure(repository: Repository, images: list[Names]) -> list[Measured]:
-    """Look chunks up in the repository as it is now: what each image's chunks occupy, and where.
+def measure(repository: Repository, images: list[bytes]) -> list[Measured]:
+    """Look chunks up in the repository as it is now: what each image's occupy, and where they are.
+
+    `images` are the names of each image's chunks, joined.
 
     Raises `Failed` where one is not there: then the backup must not come to exist.
     """
     index = load_index(repository.storage, repository.keys)
     found = []
-    for names in images:
+    for joined in images:
+        names = np.frombuffer(joined, np.uint8).reshape(-1, NAME_LENGTH)
         filled = names[names.any(axis=1)]
         places = index.find(filled)
         if bool((places < 0).any()):

@@ -30,7 +30,7 @@ from engine.repository.repository import (
     open_repository,
 )
 from engine.repository.storage import AlreadyStored, Buffer, NotStored, Storage
-from engine.snapshot import child, databases
+from engine.snapshot import child, databases, results
 from engine.snapshot import settle as settling
 
 KEY = bytes(range(32))
@@ -139,7 +139,7 @@ class Workbench:
         path: Path,
         leave_out: LeaveOut = LeaveOut.PRIMARY_KEY,
         between: Callable[[int], None] = lambda _: None,
-    ) -> databases.Read:
+    ) -> results.Read:
         """Read and store a database, wholly.
 
         `between` is called with 0, 1, ... before every slice of a large file but the first, and
@@ -153,9 +153,9 @@ class Workbench:
             child.setup.store._writer.close()
         return read
 
-    def _read(self, path: Path, between: Callable[[int], None], *, as_is: bool) -> databases.Read:
+    def _read(self, path: Path, between: Callable[[int], None], *, as_is: bool) -> results.Read:
         begun = databases.begin(str(path), as_is=as_is)
-        if isinstance(begun, databases.Read):
+        if isinstance(begun, results.Read):
             return begun
         try:
             read = self._slices(begun, between, as_is=as_is)
@@ -165,8 +165,8 @@ class Workbench:
         return read if read is not None else self._read(path, between, as_is=True)
 
     def _slices(
-        self, begun: databases.Opening, between: Callable[[int], None], *, as_is: bool
-    ) -> databases.Read | None:
+        self, begun: results.Opening, between: Callable[[int], None], *, as_is: bool
+    ) -> results.Read | None:
         plan = begun.plan
         pages = child.SLICE // plan.page_size
         parts = []
@@ -199,7 +199,7 @@ class Workbench:
         index = load_index(self.repository.storage, self.repository.keys)
         return ChunkReader(self.repository, index)
 
-    def rebuild(self, read: databases.Read, prefix: bytes = PREFIX) -> Path:
+    def rebuild(self, read: results.Read, prefix: bytes = PREFIX) -> Path:
         """Make a database of what was read; its path."""
         rebuild_child.configure(self.repository, str(self.folder))
         rebuild_child.setup._reader = None
@@ -214,7 +214,7 @@ class Workbench:
             rebuilding.finish(job, runs)
         return path
 
-    def check(self, source: Content, read: databases.Read) -> Path:
+    def check(self, source: Content, read: results.Read) -> Path:
         """Rebuild, and check that the result is the source but for its ids; its path."""
         path = self.rebuild(read)
         assert path.stat().st_mode & 0o777 == 0o600

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import Busy
 from engine.model import LeaveOut
-from engine.snapshot.databases import Read
+from engine.snapshot.results import Read
 
 if TYPE_CHECKING:
     from snapshot_support import Content, Filled, Workbench, Writer

@@ -1,0 +1,99 @@
+"""What the tasks of a snapshot give back. Importing it is cheap: a parent needs no numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.project.maindb import DeviceRow
+from engine.repository.manifest import Image, Stamp
+
+if TYPE_CHECKING:
+    from engine.pages.btree import Ints
+    from engine.pages.canonical import Plan
+    from engine.repository.index import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A file at the moment it was first read. `first` and `last` are epoch milliseconds.
+
+    `path` is the file to read slices from: the database itself, or a private copy of one in WAL
+    mode. `index_names` are the indexes that the plan leaves out. `rows` is None where the rows are
+    counted page by page.
+    """
+
+    path: str
+    plan: Plan
+    counter: int
+    stamp: Stamp
+    first: int | None
+    last: int | None
+    index_names: tuple[str, ...]
+    rows: int | None
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Chunks of consecutive pages, and what is needed to see later whether they changed.
+
+    `names` is None where the pages were not those of the plan: somebody had changed them.
+    """
+
+    first: int  # page number
+    counter: int
+    names: Names | None
+    pieces: Names  # hashes of the raw pieces
+    rows: Ints  # rows of the table in each chunk; NO_LEAF where a page of it is not one
+    lookalikes: Ints
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A whole database, read and stored: its image, and what the manifest says of it.
+
+    `names` are those of all chunks that belong to the image, its lists among them, joined.
+    """
+
+    image: Image
+    names: bytes
+    rows: int
+    first: int | None
+    last: int | None
+    stamp: Stamp
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A database that was copied row by row: its image, all its chunks, and rows per table."""
+
+    image: Image
+    names: bytes  # joined
+    tables: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MainRead:
+    """All of a project but its devices' databases, at one committed moment for each database."""
+
+    main: Copied
+    devices: tuple[DeviceRow, ...]
+    actions: int
+    analyses: int
+    accounts: int
+    plugins: tuple[tuple[str, Copied], ...]
+    settings: tuple[tuple[str, str], ...]
+    stamps: tuple[tuple[str, Stamp], ...]
+    notes: tuple[str, ...]
+    longest_lock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What some chunks occupy in the repository, in bytes, and the packs that hold them."""
+
+    stored: int
+    packs: frozenset[str]

@@ -1,0 +1,79 @@
+"""What a parent may ask of a child process during a backup.
+
+Importing this is cheap, for the parent does: what a task needs is imported where it runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.model import LeaveOut
+from engine.project.instance import Instance
+from engine.repository.repository import Repository
+from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
+
+if TYPE_CHECKING:
+    from engine.pages.canonical import Plan
+
+
+def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
+    """See `engine.snapshot.child.configure`."""
+    from engine.snapshot import child, databases, main  # noqa: F401  # loaded while there is time
+
+    child.configure(repository, leave_out, scratch)
+
+
+def read_main(instance: Instance, mark_prefix: str) -> MainRead:
+    """See `engine.snapshot.main.read_main`."""
+    from engine.snapshot import main
+
+    return main.read_main(instance, mark_prefix)
+
+
+def device_exists(database: str, device: str) -> bool:
+    """See `engine.snapshot.main.device_exists`."""
+    from engine.snapshot import main
+
+    return main.device_exists(database, device)
+
+
+def begin(path: str, *, as_is: bool) -> Opening | Read:
+    """See `engine.snapshot.databases.begin`."""
+    from engine.snapshot import databases
+
+    return databases.begin(path, as_is=as_is)
+
+
+def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
+    """See `engine.snapshot.databases.read_slice`."""
+    from engine.snapshot import databases
+
+    return databases.read_slice(path, plan, first, count)
+
+
+def seal(opening: Opening, parts: list[Slice]) -> Read:
+    """See `engine.snapshot.databases.seal`."""
+    from engine.snapshot import databases
+
+    return databases.seal(opening, parts)
+
+
+def settle(path: str, before: Opening, parts: list[Slice], *, as_is: bool) -> Read:
+    """See `engine.snapshot.settle.settle`."""
+    from engine.snapshot import settle as settling
+
+    return settling.settle(path, before, parts, as_is=as_is)
+
+
+def finish() -> dict[str, int]:
+    """See `engine.snapshot.child.finish`."""
+    from engine.snapshot import child
+
+    return child.finish()
+
+
+def measure_images(images: list[bytes]) -> list[Measured]:
+    """See `engine.snapshot.child.measure_images`."""
+    from engine.snapshot import child
+
+    return child.measure_images(images)
