@@ -28,7 +28,7 @@ from engine.children import Children
 from engine.engine import Engine
 from engine.model import Backup
 from engine.project.instance import find
-from engine.snapshot.main import read_main
+from engine.snapshot.tasks import read_main
 
 ROUNDS = 5
 
