@@ -9,7 +9,6 @@ A repository is a set of named objects in a store (`engine.repository.storage`):
     packs/ab/ab..           chunks; named by 32 random hexadecimal digits
     manifests/<backup id>   one per backup
     damaged/<pack>-<frame>  empty: a frame that was found damaged, so that its chunks count as lost
-                            (frame 2^32: the trailer)
 
 **config** holds ``format``, ``id`` (32 hexadecimal digits), ``encryption`` (``aes-256-gcm`` or
 ``none``), ``chunk_size`` and ``key_check``, which tells a wrong key from a right one. A repository

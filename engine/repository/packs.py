@@ -23,7 +23,7 @@ NAME_LENGTH = 16  # bytes of a chunk's name
 FRAME_SIZE = 256 * 1024  # bytes of chunks in a frame
 PACK_SIZE = 16 << 20  # sealed bytes after which a pack is closed; never above 32 MiB
 COMPRESSION = 1
-TRAILER_NUMBER = 1 << 32
+_TRAILER_NUMBER = 1 << 32
 _MOST_CHUNKS = 1 << 20
 
 
@@ -33,7 +33,7 @@ def object_name(pack: str) -> str:
 
 
 def damage_mark(pack: str, frame: int) -> str:
-    """The name of the object that marks a frame, or the trailer, as damaged."""
+    """The name of the object that marks a frame as damaged."""
     return f"damaged/{pack}-{frame}"
 
 
@@ -123,7 +123,7 @@ class PackWriter:
                 *self._names,
             ]
         )
-        sealed = self._sealer.seal(_nonce(TRAILER_NUMBER), trailer)
+        sealed = self._sealer.seal(_nonce(_TRAILER_NUMBER), trailer)
         parts = [*self._parts, sealed, struct.pack(">I", len(sealed))]
         if self._storing is not None:
             self._storing.result()
@@ -179,7 +179,7 @@ def read_trailer(storage: Storage, keys: Keys, pack: str, size: int) -> Trailer:
         if not TAG_LENGTH + 8 <= length <= size - len(HEAD) - 4:
             raise SealBroken("no trailer")
         sealed = storage.read(name, size - 4 - length, length)
-        raw = keys.pack_sealer(pack).open(_nonce(TRAILER_NUMBER), sealed)
+        raw = keys.pack_sealer(pack).open(_nonce(_TRAILER_NUMBER), sealed)
         if newer:
             newer = 0  # it opens as one of ours: only its head was altered
             raise SealBroken("another head")

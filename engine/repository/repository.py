@@ -112,7 +112,7 @@ class Repository:
         return {name.rpartition("/")[2]: size for name, size in self.storage.list("packs")}
 
     def has_damage(self) -> bool:
-        """Whether a frame or a trailer is marked as damaged."""
+        """Whether a frame is marked as damaged."""
         return next(iter(self.storage.list("damaged")), None) is not None
 
 
@@ -214,7 +214,7 @@ class ChunkReader:
 
         place = int(self._index.find(np.frombuffer(name, np.uint8).reshape(1, 16))[0])
         if place < 0:
-            raise self._missing()
+            raise ChunkLost("A chunk is missing from the repository.")
         frame, start, length = self._index.locate(place)
         return self._frame(frame)[start : start + length]
 
@@ -231,7 +231,7 @@ class ChunkReader:
         wanted = np.flatnonzero(names.any(axis=1))
         places = self._index.find(names[wanted])
         if (places < 0).any():
-            raise self._missing()
+            raise ChunkLost("A chunk is missing from the repository.")
         for number, place in zip(wanted.tolist(), places.tolist(), strict=True):
             frame, start, length = self._index.locate(place)
             target = buffer[number * chunk : number * chunk + chunk]
@@ -242,26 +242,8 @@ class ChunkReader:
                 raise ChunkLost("A chunk is not what its name says.")
             target[:] = data
 
-    def _missing(self) -> ChunkLost:
-        """The error for a chunk that no readable pack holds."""
-        from engine.repository.packs import TRAILER_NUMBER
-
-        for pack in self._index.unreadable:
-            self._mark(pack, TRAILER_NUMBER)
-        return ChunkLost("A chunk is missing from the repository.")
-
-    def _mark(self, pack: str, number: int) -> None:
-        """Let the next backup read everything, and store again what was in a damaged frame.
-
-        Where the mark cannot be written, the damage itself is still what has to be told.
-        """
-        from engine.repository.packs import damage_mark
-
-        with contextlib.suppress(AlreadyStored, StorageFailed):
-            self._repository.storage.put(damage_mark(pack, number), [])
-
     def _frame(self, number: int) -> bytes:
-        from engine.repository.packs import open_frame
+        from engine.repository.packs import damage_mark, open_frame
 
         cached = self._frames.get(number)
         if cached is not None:
@@ -281,7 +263,10 @@ class ChunkReader:
         except NotStored as error:
             raise ChunkLost(f"Pack {frame.pack} is missing or cut short.") from error
         except SealBroken as error:
-            self._mark(frame.pack, frame.number)
+            # The mark lets the next backup store these chunks again. Where it cannot be written,
+            # the damage itself is still what has to be told.
+            with contextlib.suppress(AlreadyStored, StorageFailed):
+                self._repository.storage.put(damage_mark(frame.pack, frame.number), [])
             raise ChunkLost(f"Pack {frame.pack} is damaged.") from error
         self._frames[number] = data
         if len(self._frames) > _CACHED_FRAMES:

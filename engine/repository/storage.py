@@ -118,7 +118,8 @@ class LocalStorage:
     def delete(self, name: str) -> None:
         """Unlink the file and sync its folder."""
         target = self._path(name)
-        with _explained(f"removing {name}"), contextlib.suppress(FileNotFoundError):
+        gone = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with _explained(f"removing {name}"), gone:
             target.unlink()
             sync_folder(target.parent)
 

@@ -10,6 +10,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,14 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
 
     def put(self, name: str, parts: Sequence[Buffer]) -> None:
         """Join the parts."""
-        if self.objects.setdefault(name, whole := b"".join(parts)) is not whole:
-            raise AlreadyStored(name)
+        with self._lock:
+            if name in self.objects:
+                raise AlreadyStored(name)
+            self.objects[name] = b"".join(parts)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Cut out of the object."""

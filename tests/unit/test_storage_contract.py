@@ -1,0 +1,140 @@
+"""What every store keeps: the contract that `Storage`'s docstrings are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage
+
+pytest_plugins = ["tests.engine.snapshot_support"]
+
+
+def local(request: pytest.FixtureRequest) -> Storage:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return LocalStorage(folder / "repository")
+
+
+def in_memory(request: pytest.FixtureRequest) -> Storage:
+    storage: Storage = request.getfixturevalue("memory_storage")
+    return storage
+
+
+@pytest.fixture(params=[local, in_memory])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """One store of each kind; a new kind is one more line here."""
+    make: Callable[[pytest.FixtureRequest], Storage] = request.param
+    return make(request)
+
+
+class TestContract:
+    def test_what_was_put_is_read(self, storage: Storage) -> None:
+        parts: list[bytes | bytearray | memoryview] = [
+            b"one",
+            bytearray(b"two"),
+            memoryview(b"three"),
+            b"",
+        ]
+        storage.put("packs/ab/abcd", parts)
+        assert storage.read("packs/ab/abcd") == b"onetwothree"
+        assert storage.size("packs/ab/abcd") == 11
+
+    def test_an_object_may_be_empty(self, storage: Storage) -> None:
+        storage.put("damaged/x-0", [])
+        assert storage.read("damaged/x-0") == b""
+        assert storage.size("damaged/x-0") == 0
+        assert dict(storage.list("damaged")) == {"damaged/x-0": 0}
+
+    def test_thousands_of_parts_are_joined(self, storage: Storage) -> None:
+        parts = [bytes([n % 251]) * (n % 97) for n in range(3000)]
+        storage.put("many", parts)
+        assert storage.read("many") == b"".join(parts)
+
+    def test_a_large_object_is_whole(self, storage: Storage) -> None:
+        data = secrets.token_bytes(3 << 20)
+        storage.put("large", [data[:1000], data[1000:]])
+        assert storage.read("large") == data
+
+    @pytest.mark.parametrize(
+        ("offset", "length", "found"),
+        [(0, 4, b"0123"), (3, 2, b"34"), (8, 2, b"89"), (4, None, b"456789"), (10, 0, b"")],
+    )
+    def test_a_range_is_read(
+        self, storage: Storage, offset: int, length: int | None, found: bytes
+    ) -> None:
+        storage.put("digits", [b"0123456789"])
+        assert storage.read("digits", offset, length) == found
+
+    @pytest.mark.parametrize(("offset", "length"), [(0, 11), (9, 2), (10, 1), (500, 1)])
+    def test_a_range_that_is_not_there_is_not_stored(
+        self, storage: Storage, offset: int, length: int
+    ) -> None:
+        storage.put("digits", [b"0123456789"])
+        with pytest.raises(NotStored):
+            storage.read("digits", offset, length)
+
+    def test_what_is_not_there_is_not_stored(self, storage: Storage) -> None:
+        storage.put("there/is", [b"x"])
+        for name in ("nothing", "there/is-not", "no/folder/here", "there/is/below"):
+            with pytest.raises(NotStored):
+                storage.read(name)
+            with pytest.raises(NotStored):
+                storage.size(name)
+
+    def test_nothing_is_ever_replaced(self, storage: Storage) -> None:
+        storage.put("config", [b"first"])
+        for again in ([b"second"], [b"first"], []):
+            with pytest.raises(AlreadyStored):
+                storage.put("config", again)
+        assert storage.read("config") == b"first"
+        assert dict(storage.list("")) in ({}, {"config": 5})
+
+    def test_a_list_names_what_is_below_and_nothing_else(self, storage: Storage) -> None:
+        for name in ("packs/ab/ab1", "packs/cd/cd2", "packs-not/x", "manifests/m", "config"):
+            storage.put(name, [name.encode()])
+        assert sorted(storage.list("packs")) == [("packs/ab/ab1", 12), ("packs/cd/cd2", 12)]
+        assert sorted(storage.list("manifests")) == [("manifests/m", 11)]
+        assert list(storage.list("damaged")) == []
+
+    def test_what_was_removed_is_gone_and_may_come_again(self, storage: Storage) -> None:
+        storage.put("packs/ab/ab1", [b"one"])
+        storage.delete("packs/ab/ab1")
+        with pytest.raises(NotStored):
+            storage.read("packs/ab/ab1")
+        assert list(storage.list("packs")) == []
+        storage.delete("packs/ab/ab1")
+        storage.delete("never/was")
+        storage.put("config", [b"x"])
+        storage.delete("config/below")
+        storage.put("packs/ab/ab1", [b"two"])
+        assert storage.read("packs/ab/ab1") == b"two"
+
+    def test_of_many_writers_of_a_name_exactly_one_wins(self, storage: Storage) -> None:
+        def put(number: int) -> int | None:
+            try:
+                storage.put("manifests/000000000000", [b"%d" % number] * 1000)
+            except AlreadyStored:
+                return None
+            return number
+
+        with ThreadPoolExecutor(32) as pool:
+            winners = [found for found in pool.map(put, range(100, 132)) if found is not None]
+        assert len(winners) == 1
+        assert storage.read("manifests/000000000000") == b"%d" % winners[0] * 1000
+
+    def test_of_many_removers_none_fails(self, storage: Storage) -> None:
+        names = [f"packs/ab/{number}" for number in range(20)]
+        for name in names:
+            storage.put(name, [b"x"])
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(storage.delete, names * 8))
+        assert list(storage.list("packs")) == []
+
+    def test_cleaning_keeps_what_is_whole(self, storage: Storage) -> None:
+        storage.put("packs/ab/ab1", [b"one"])
+        storage.clean()
+        assert storage.read("packs/ab/ab1") == b"one"
