@@ -175,10 +175,14 @@ async def _while_reading(
 
     async def run(self: Children, task: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = await plain(self, task, *args, **kwargs)
-        if task is read_main:
+        if task.__name__ == "read_main":
             act()
+            acted.append(True)
         return result
 
+    acted: list[bool] = []
     with monkeypatch.context() as patched:
         patched.setattr(Children, "run", run)
-        return await backed_up(engine)
+        backup = await backed_up(engine)
+    assert acted == [True]
+    return backup
