@@ -143,21 +143,21 @@ class Reading:
                 with contextlib.suppress(OSError):  # told when it is read
                     self._total += path.stat().st_size
         self._tell()
-        tasks = {
+        reads = {
             device: asyncio.create_task(self._read_device(device, names[device]))
             for device in to_read
         }
         try:
-            await asyncio.gather(*tasks.values())
+            await asyncio.gather(*reads.values())
         finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            for each in reads.values():
+                each.cancel()
+            await asyncio.gather(*reads.values(), return_exceptions=True)
         if self._damaged and not self._without_damaged:
             raise self._refusal()
         return [
-            tasks[device].result()
-            if device in tasks
+            reads[device].result()
+            if device in reads
             else (replace(before[device], name=name), None)
             for device, name in names.items()
         ]
@@ -236,13 +236,13 @@ class Reading:
             return result
 
         firsts = range(1, plan.page_count + 1, pages)
-        tasks = [asyncio.create_task(one(first)) for first in firsts]
+        reads = [asyncio.create_task(one(first)) for first in firsts]
         try:
-            parts = await asyncio.gather(*tasks)
+            parts = await asyncio.gather(*reads)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for each in reads:
+                each.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
         if all(part.counter == begun.counter for part in parts):
             if any(part.names is None for part in parts):
                 return None

@@ -137,6 +137,7 @@ class _Restore:
             folder = await asyncio.to_thread(self._place_main, database, written)
             await self._restore_plugins(folder, renewed)
             await self._restore_devices(folder / "devices")
+            await self._children.each(child.flush)
         self._report(Progress("making it available", manifest.data, manifest.data))
         await asyncio.to_thread(_sync_tree, self._partial)
         return Restored(

@@ -18,7 +18,7 @@ from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING
 from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
-from engine.rebuild.child import SLICE, setup
+from engine.rebuild.child import SLICE, create_file, setup
 from engine.rebuild.complete import check, complete, renew_by_sql, renew_pages
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.repository.manifest import LIST_NAMES, Image
@@ -42,7 +42,7 @@ def is_small(image: Image) -> bool:
 
 
 def rebuild(job: Rebuild) -> None:
-    """Make a small database, in memory, and write it to disk at once.
+    """Make a small database in memory; it is written behind, until `flush`.
 
     Raises `RepositoryDamaged`, naming it, where that cannot be done.
     """
@@ -60,10 +60,7 @@ def rebuild(job: Rebuild) -> None:
                 pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
                 renew_by_sql(pages, job.prefix)
         check(pages, job.rows)
-    path = Path(job.path)
-    create_file(path, 0)
-    _write(path, pages.data.data, 0)
-    _sync(path)
+    setup.write_behind(Path(job.path), pages.data)
 
 
 def slices(image: Image) -> Iterator[tuple[int, int]]:
@@ -76,16 +73,6 @@ def slices(image: Image) -> Iterator[tuple[int, int]]:
 def create(job: Rebuild) -> None:
     """Make the file of a large database, all zeros; it must not be there yet."""
     create_file(Path(job.path), job.image.size)
-
-
-def create_file(path: Path, size: int) -> None:
-    """Make a new private file of `size` zero bytes."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(file, 0o600)
-        os.ftruncate(file, size)
-    finally:
-        os.close(file)
 
 
 def write_slice(job: Rebuild, first: int, count: int) -> Runs:

@@ -212,6 +212,7 @@ class Workbench:
         job = rebuilding.Rebuild(read.image, str(path), prefix, read.rows, "Device 'pump'")
         if rebuilding.is_small(read.image):
             rebuilding.rebuild(job)
+            rebuild_child.flush()
         else:
             rebuilding.create(job)
             runs = [rebuilding.write_slice(job, *part) for part in rebuilding.slices(read.image)]
