@@ -28,7 +28,6 @@ from engine.children import Children
 from engine.engine import Engine
 from engine.model import Backup
 from engine.project.instance import find
-from engine.snapshot.tasks import read_main
 
 ROUNDS = 5
 
@@ -117,18 +116,16 @@ async def test_a_device_that_is_created_meanwhile_is_in_the_next_backup(
     new = "715fffffffffffffffffffff"
     async with world.opened() as engine:
         await adopted(engine, world)
-        backup = await _while_reading(
-            engine,
-            monkeypatch,
-            lambda: (
-                change(
-                    instance.database,
-                    f"INSERT INTO device (id, name, active, type, tags) VALUES ('{new}', 'New', 1,"
-                    " 'mutable', '[]')",
-                ),
-                instance.device_file(new).write_bytes(world.files[0].read_bytes()),
-            ),
-        )
+
+        def create() -> None:
+            change(
+                instance.database,
+                f"INSERT INTO device (id, name, active, type, tags) VALUES ('{new}', 'New', 1,"
+                " 'mutable', '[]')",
+            )
+            instance.device_file(new).write_bytes(world.files[0].read_bytes())
+
+        backup = await _while_reading(engine, monkeypatch, create)
         details = await engine.show(backup.id)
         listed = {device.id for device in details.devices}
         assert listed == set(device_names(instance)) - {new}
@@ -148,15 +145,13 @@ async def test_a_device_that_is_deleted_meanwhile_is_told(
     gone = world.files[0]
     async with world.opened() as engine:
         await adopted(engine, world)
-        # What TagoCore does when a device is deleted, seen by a backup that read data.db before.
-        backup = await _while_reading(
-            engine,
-            monkeypatch,
-            lambda: (
-                change(instance.database, f"DELETE FROM device WHERE id = '{gone.stem}'"),
-                gone.unlink(),
-            ),
-        )
+
+        def delete() -> None:
+            """What TagoCore does when a device is deleted."""
+            change(instance.database, f"DELETE FROM device WHERE id = '{gone.stem}'")
+            gone.unlink()
+
+        backup = await _while_reading(engine, monkeypatch, delete)
         details = await engine.show(backup.id)
         (device,) = [each for each in details.devices if each.id == gone.stem]
         assert "deleted while the backup was made" in device.missing

@@ -113,7 +113,7 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
     backup = await prepared(world)
     async with world.opened(STRANGER) as engine:
         assert await engine.projects() == []
-        calls = {**CALLS, "project": lambda e: e.project("Plant")}
+        calls: dict[str, Call] = {**CALLS, "project": lambda engine: engine.project("Plant")}
         del calls["recovery_key"]
         for call in calls.values():
             with pytest.raises(NotFound) as told:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from promises_support import adopted, backed_up, change, make_world, restored
 
 from engine.handle import Handle
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 HEAVY = {"textual", "numpy", "cryptography", "rich", "yaml", "zstandard", "humanize", "tui"}
 
@@ -54,7 +56,7 @@ async def test_nobody_else_reaches_anything_of_a_home(tmp_path: Path) -> None:
     assert len(list(world.home.rglob("*.db"))) > 10
 
 
-async def _looked_at(handle: Handle[object], home: Path) -> None:
+async def _looked_at(handle: Handle[T], home: Path) -> None:
     """Wait for work, and look at the modes whenever there is news of it."""
     async for _ in handle.progress():
         assert _seen_now(home) == {}
