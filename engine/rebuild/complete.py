@@ -129,7 +129,7 @@ def check(pages: Pages, rows: int) -> None:
 
 
 def _entries(connection: sqlite3.Connection, index: str) -> int:
-    """How many entries an index has. SQLite counts rows in whatever b-tree is smallest; not sums."""
+    """How many entries an index has; SQLite answers count(*) from whatever b-tree is smallest."""
     try:
         (count,) = connection.execute(
             f"SELECT total(1) FROM data INDEXED BY {_quoted(index)}"  # noqa: S608  # quoted
