@@ -7,13 +7,17 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from engine.changes import find_changes
 from engine.handle import Report
 from engine.model import Backup, BackupKind, BackupState, LeaveOut, Progress
-from engine.project.instance import Instance, find
-from engine.reading import Reading, Sources, look_for_changes
-from engine.repository.manifest import Image, MainEntry, Manifest, PluginEntry
+from engine.project.instance import Instance
+from engine.repository.manifest import Image, Layout, MainEntry, Manifest, PluginEntry
 from engine.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from engine.reading import Sources
 
 MARK_LENGTH = 8  # hexadecimal digits of the repository's id in a mark
 
@@ -74,11 +78,12 @@ async def take_backup(
     Raises `SourceMissing`, `SourceDamaged`, `SettingsInvalid`, `Busy` and `StorageFailed`.
     """
     report(Progress("looking for changes", 0, 0))
-    instance = await asyncio.to_thread(find, request.path)
-    changes = await asyncio.to_thread(look_for_changes, instance, previous)
+    instance, changes = await asyncio.to_thread(find_changes, request.path, previous)
     if previous is not None and not changes.anything:
         report(Progress("finishing", 0, 0))
         return _unchanged(request, instance, previous)
+    from engine.reading import Reading
+
     reading = Reading(
         repository,
         instance,
@@ -177,6 +182,12 @@ def _manifest(
         data=sum(image.size for image in images),
         longest_lock=max([*locks, main.longest_lock if main else 0.0]),
         notes=(*notes, *sources.notes),
+        layout=Layout(
+            plugin=instance.plugin,
+            database=str(instance.database),
+            devices=str(instance.devices),
+            storage=str(instance.storage),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading a project: what changed since its last backup, in child processes, a slice at a time."""
+"""Reading what changed of a project, in child processes, a slice of a database at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.changes import Changes
 from engine.children import Children
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
@@ -15,43 +16,9 @@ from engine.project.instance import Instance
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.repository.repository import Repository
 from engine.snapshot import tasks
-from engine.snapshot.live import is_unchanged
 from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice
 
 _NAMED = 10  # devices that an error names one by one
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What may have changed since the last backup: the main database, or devices (ids)."""
-
-    main: bool
-    devices: frozenset[str]
-
-    @property
-    def anything(self) -> bool:
-        """Whether there is anything to read."""
-        return self.main or bool(self.devices)
-
-
-def look_for_changes(instance: Instance, previous: Manifest | None) -> Changes:
-    """Compare files with what they looked like at the last backup. Blocks, for milliseconds."""
-    if previous is None:
-        return Changes(True, frozenset())
-    before = dict(previous.main.stamps)
-    files = [*(str(file) for file in (instance.database, *instance.storage_files))]
-    settings = [str(instance.root / name) for name in instance.settings]
-    main = (
-        set(before) != {*files, *settings}
-        or not all(is_unchanged(Path(file), before[file]) for file in files)
-        or not all(is_unchanged(Path(file), before[file], counter=False) for file in settings)
-    )
-    devices = frozenset(
-        device.id
-        for device in previous.devices
-        if device.image is None or not is_unchanged(instance.device_file(device.id), device.stamp)
-    )
-    return Changes(main, devices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ async def start_job(
     lock = WorkLock(home.path)
     lock.acquire()
     try:
-        await mend(home, catalog, repository)
+        if await needs_mending(catalog, repository):
+            await mend(home, catalog, repository)
         job = await catalog.jobs.start(kind, project, project_name, user)
     except BaseException:
         lock.release()

@@ -41,6 +41,7 @@ class Instance:
     plugin: str  # the id of the SQLite plugin: an md5 in hex
     database: Path  # data.db
     devices: Path  # the folder of the devices' databases; it may not exist yet
+    storage: Path  # the folder of the plugins' storage; the same holds for it
     storage_files: tuple[Path, ...]  # plugins/<plugin id>.db
     settings: tuple[str, ...]
     port: int
@@ -82,6 +83,27 @@ def find(path: Path) -> Instance:
         ) from error
 
 
+def remembered(
+    path: Path, *, plugin: str, database: Path, devices: Path, storage: Path, port: int
+) -> Instance:
+    """The instance at `path` as it was found before, with the files that it has now.
+
+    It is right as long as its settings are those that it was found with: the caller sees to that.
+    Raises OSError where its folders cannot be listed.
+    """
+    return Instance(
+        root=path,
+        plugin=plugin,
+        database=database,
+        devices=devices,
+        storage=storage,
+        storage_files=_storage_files(storage),
+        settings=(MAIN_SETTINGS, *_plugin_settings(path, [])),
+        port=port,
+        notes=(),
+    )
+
+
 def _describe(root: Path) -> Instance:
     try:
         text = yaml_file.read_text(root / MAIN_SETTINGS, root, MAIN_SETTINGS)
@@ -102,6 +124,7 @@ def _describe(root: Path) -> Instance:
         plugin=plugin,
         database=database,
         devices=devices,
+        storage=storage,
         storage_files=_storage_files(storage),
         settings=(MAIN_SETTINGS, *_plugin_settings(root, notes)),
         port=_port(settings),

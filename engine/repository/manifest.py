@@ -125,6 +125,16 @@ class PluginEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of the project were: its plugin's id, and paths. Never written to."""
+
+    plugin: str
+    database: str
+    devices: str
+    storage: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All that one backup holds.
 
@@ -153,6 +163,7 @@ class Manifest:
     data: int
     longest_lock: float
     notes: tuple[str, ...]
+    layout: Layout | None = None
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -201,6 +212,7 @@ def encode(manifest: Manifest) -> bytes:
         "data": manifest.data,
         "longest_lock": manifest.longest_lock,
         "notes": manifest.notes,
+        "layout": _layout_json(manifest.layout) if manifest.layout else None,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
@@ -217,6 +229,10 @@ def _image_json(image: Image) -> dict[str, object]:
         "lookalikes": image.lookalikes,
         "stored": image.stored,
     }
+
+
+def _layout_json(layout: Layout) -> list[str]:
+    return [layout.plugin, layout.database, layout.devices, layout.storage]
 
 
 def _stamp_json(stamp: Stamp) -> list[int]:
@@ -347,6 +363,12 @@ class _Fields:
             raise self._bad(key)
         return Stamp(*values)
 
+    def layout(self, key: str) -> Layout:
+        texts = self.texts(key)
+        if len(texts) != 4:
+            raise self._bad(key)
+        return Layout(*texts)
+
     def stamps(self, key: str) -> tuple[tuple[str, Stamp], ...]:
         found = []
         for item in self.items(key):
@@ -419,6 +441,7 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
         data=fields.number("data"),
         longest_lock=fields.seconds("longest_lock"),
         notes=fields.texts("notes"),
+        layout=fields.maybe("layout", fields.layout),
     )
     for what, names in (
         ("device", [device.id for device in manifest.devices]),

@@ -25,8 +25,9 @@ from engine.project.settings_files import collect
 from engine.repository.manifest import PLUGIN_ID, Stamp
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.databases import page_reader, store_plain
-from engine.snapshot.live import LiveFile, stamp_of
+from engine.snapshot.live import LiveFile
 from engine.snapshot.results import Copied, MainRead
+from engine.stamps import stamp_of
 
 
 def read_main(instance: Instance, mark_prefix: str) -> MainRead:

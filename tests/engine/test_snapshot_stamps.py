@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.repository.manifest import Stamp
-from engine.snapshot.live import GRANULARITY, is_unchanged
+from engine.stamps import GRANULARITY, is_unchanged
 
 if TYPE_CHECKING:
     from snapshot_support import Filled, Workbench

@@ -1,0 +1,69 @@
+"""What changed of a project since its last backup. Importing this is cheap: often nothing did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.project.instance import Instance, find, remembered
+from engine.repository.manifest import Manifest
+from engine.stamps import is_unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What may have changed since the last backup: the main database, or devices (ids)."""
+
+    main: bool
+    devices: frozenset[str]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to read."""
+        return self.main or bool(self.devices)
+
+
+def look_for_changes(instance: Instance, previous: Manifest | None) -> Changes:
+    """Compare files with what they looked like at the last backup. Blocks, for milliseconds."""
+    if previous is None:
+        return Changes(True, frozenset())
+    before = dict(previous.main.stamps)
+    files = [*(str(file) for file in (instance.database, *instance.storage_files))]
+    settings = [str(instance.root / name) for name in instance.settings]
+    main = (
+        set(before) != {*files, *settings}
+        or not all(is_unchanged(Path(file), before[file]) for file in files)
+        or not all(is_unchanged(Path(file), before[file], counter=False) for file in settings)
+    )
+    devices = frozenset(
+        device.id
+        for device in previous.devices
+        if device.image is None or not is_unchanged(instance.device_file(device.id), device.stamp)
+    )
+    return Changes(main, devices)
+
+
+def find_changes(path: Path, previous: Manifest | None) -> tuple[Instance, Changes]:
+    """The instance at `path`, and what of it may have changed. Blocks, for milliseconds.
+
+    While its settings are as they were at the last backup, it is what it was found to be then.
+    Raises what `find` raises.
+    """
+    if previous is not None and previous.layout is not None and previous.path == str(path):
+        layout = previous.layout
+        try:
+            instance = remembered(
+                path,
+                plugin=layout.plugin,
+                database=Path(layout.database),
+                devices=Path(layout.devices),
+                storage=Path(layout.storage),
+                port=previous.port,
+            )
+            changes = look_for_changes(instance, previous)
+            if not changes.main:
+                return instance, changes
+        except OSError:
+            pass  # what cannot be read is told by `find`
+    instance = find(path)
+    return instance, look_for_changes(instance, previous)
