@@ -122,6 +122,36 @@ def test_what_is_settled_is_the_state_at_the_last_lock(
     bench.check(after, read)
 
 
+@pytest.mark.parametrize("leave_out", EVERY_CHOICE)
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [("", "CREATE TABLE extra (x)"), ("CREATE TABLE extra (x)", "DROP TABLE extra")],
+)
+def test_a_file_that_changes_its_shape_keeps_nothing_of_what_was_stored(
+    bench: Workbench,
+    filled: Filled,
+    writer: Writer,
+    tmp_path: Path,
+    content_of: Callable[[Path], Content],
+    leave_out: LeaveOut,
+    before: str,
+    change: str,
+) -> None:
+    """After VACUUM whole pieces hold leaves only: their bytes stay, stored ids must not."""
+    path = tmp_path / "device.db"
+    filled(path, ROWS, after=f"VACUUM; {before}")
+    script = Script(writer, path, 3, (change,))
+    read = bench.read(path, leave_out, script)
+    assert script.ran == 1
+    assert (read.image.id_column is None) is (leave_out is LeaveOut.NONE or not before)
+    image = bench.image_bytes(read.image)
+    ids = content_of(path).ids
+    assert sum(own in image for own in ids[::50] if isinstance(own, bytes)) == (
+        len(ids[::50]) if read.image.id_column is None else 0
+    )
+    bench.check(content_of(path), read)
+
+
 def test_slices_with_the_same_counter_need_no_second_look(
     bench: Workbench, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
