@@ -49,7 +49,7 @@ def find_changes(path: Path, previous: Manifest | None) -> tuple[Instance, Chang
     While its settings are as they were at the last backup, it is what it was found to be then.
     Raises what `find` raises.
     """
-    if previous is not None and previous.layout is not None and previous.path == str(path):
+    if previous is not None and previous.path == str(path):
         layout = previous.layout
         try:
             instance = remembered(

@@ -163,7 +163,7 @@ class Manifest:
     data: int
     longest_lock: float
     notes: tuple[str, ...]
-    layout: Layout | None = None
+    layout: Layout
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -212,7 +212,7 @@ def encode(manifest: Manifest) -> bytes:
         "data": manifest.data,
         "longest_lock": manifest.longest_lock,
         "notes": manifest.notes,
-        "layout": _layout_json(manifest.layout) if manifest.layout else None,
+        "layout": _layout_json(manifest.layout),
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
@@ -441,7 +441,7 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
         data=fields.number("data"),
         longest_lock=fields.seconds("longest_lock"),
         notes=fields.texts("notes"),
-        layout=fields.maybe("layout", fields.layout),
+        layout=fields.layout("layout"),
     )
     for what, names in (
         ("device", [device.id for device in manifest.devices]),

@@ -27,13 +27,13 @@ from engine.children import Children
 from engine.engine import Engine
 from engine.project.instance import find
 from engine.repository.manifest import Manifest
-from engine.snapshot import live
+from engine.stamps import GRANULARITY
 
 
 def wait_for_the_clock(world: World) -> None:
     """Let the files' times be surely in the past, as they are when a day goes by."""
     newest = max(path.stat().st_ctime_ns for path in world.source.rglob("*"))
-    while time.time_ns() - newest <= live.GRANULARITY:
+    while time.time_ns() - newest <= GRANULARITY:
         os.sched_yield()
 
 

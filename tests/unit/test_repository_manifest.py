@@ -20,6 +20,7 @@ from engine.model import BackupKind, Encryption
 from engine.repository.manifest import (
     DeviceEntry,
     Image,
+    Layout,
     MainEntry,
     Manifest,
     PluginEntry,
@@ -69,6 +70,7 @@ MANIFEST = Manifest(
     data=3,
     longest_lock=0.25,
     notes=("a note",),
+    layout=Layout("0810916b", "/srv/tago/data.db", "/srv/tago/devices", "/srv/tago/plugins"),
 )
 BODY = json.loads(encode(MANIFEST))
 
