@@ -23,17 +23,17 @@ from promises_support import (
     restored,
 )
 
+from engine import stamps
 from engine.children import Children
 from engine.engine import Engine
 from engine.project.instance import find
 from engine.repository.manifest import Manifest
-from engine.stamps import GRANULARITY
 
 
 def wait_for_the_clock(world: World) -> None:
     """Let the files' times be surely in the past, as they are when a day goes by."""
     newest = max(path.stat().st_ctime_ns for path in world.source.rglob("*"))
-    while time.time_ns() - newest <= GRANULARITY:
+    while time.time_ns() - newest <= stamps.GRANULARITY:
         os.sched_yield()
 
 
@@ -138,10 +138,10 @@ async def test_a_file_that_was_changed_just_before_the_last_look_is_read(
         with monkeypatch.context() as patched:
             no_children(patched)
             # So close to the look that a later change could bear the same time.
-            patched.setattr(live, "GRANULARITY", age + 1)
+            patched.setattr(stamps, "GRANULARITY", age + 1)
             with pytest.raises(AssertionError, match="something was read"):
                 await backed_up(engine)
-            patched.setattr(live, "GRANULARITY", age)
+            patched.setattr(stamps, "GRANULARITY", age)
             world.now.pass_by(days=1)
             await backed_up(engine)
 
