@@ -28,6 +28,7 @@ REPOSITORY = "repository"
 PROJECTS = "projects"
 SCRATCH = "scratch"
 _TEMPORARY_KEY = f".{KEY_FILE}-"
+_TEMPORARY_OBJECT = ".new-*"  # as `LocalStorage` calls what it is still writing
 PARTIAL = ".partial-"  # how the folder of a project that is being made begins
 
 
@@ -150,6 +151,11 @@ class Home:
         """Remove all temporary files."""
         if self.scratch.exists():
             shutil.rmtree(self.scratch)
+
+    def has_temporary_files(self) -> bool:
+        """Whether a process died, or is at work, that was making this home or writing its key."""
+        folders = ((self.path, f"{_TEMPORARY_KEY}*"), (self.path / REPOSITORY, _TEMPORARY_OBJECT))
+        return any(True for folder, names in folders for _ in folder.glob(names))
 
     def remove_temporary_keys(self) -> None:
         """Remove what was written of key files that never got their name."""

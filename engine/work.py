@@ -52,7 +52,7 @@ async def start_job(
     lock = WorkLock(home.path)
     lock.acquire()
     try:
-        if await needs_mending(catalog, repository):
+        if await needs_mending(home, catalog, repository):
             await mend(home, catalog, repository)
         job = await catalog.jobs.start(kind, project, project_name, user)
     except BaseException:
@@ -100,7 +100,7 @@ def _clean(home: Home, repository: Repository) -> None:
         home.remove_temporary_keys()
 
 
-async def needs_mending(catalog: Catalog, repository: Repository) -> bool:
+async def needs_mending(home: Home, catalog: Catalog, repository: Repository) -> bool:
     """Whether a process died here: unfinished jobs or projects, or manifests that nobody knows."""
     jobs = await catalog.jobs.list()
     if any(job.state is JobState.RUNNING for job in jobs):
@@ -108,6 +108,8 @@ async def needs_mending(catalog: Catalog, repository: Repository) -> bool:
     projects = await catalog.projects.list(include_creating=True)
     if any(project.state is ProjectState.CREATING for project in projects):
         return True  # not only a restore that died: a deletion, too
+    if await asyncio.to_thread(home.has_temporary_files):
+        return True
     there = await asyncio.to_thread(repository.manifests)
     return not (await catalog.backups.ids()).issuperset(there)
 
@@ -138,7 +140,7 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
 
 async def mend_if_free(home: Home, catalog: Catalog, repository: Repository) -> None:
     """Mend, unless a job is running: then there is nothing to mend yet."""
-    if not await needs_mending(catalog, repository):
+    if not await needs_mending(home, catalog, repository):
         return
     lock = WorkLock(home.path)
     try:

@@ -207,7 +207,8 @@ async def check(stage: Stage, *, thorough: bool) -> None:
         handle = await engine.restore(f"{PROJECT}@latest", "After", accept_cost=FEE)
         assert all_rows((await handle.result()).project.path) == wanted
         _check_projects(stage, await engine.projects())
-    assert leftovers(stage.home) == []
+    left = leftovers(stage.home)
+    assert left == [], left
     states = {str(state) for (state,) in query(stage.home / "catalog.db", "SELECT state FROM job")}
     assert states <= {JobState.SUCCEEDED.value, JobState.LOST.value}
 
