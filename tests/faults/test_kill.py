@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from kill_support import build, check, kill_and_check, make_stage, sample
 
-MOST = {"adopt": 6, "backup": 9, "restore": 9, "delete": 3}
+MOST = {"adopt": 5, "backup": 7, "restore": 7, "delete": 2}
 
 
 @pytest.mark.parametrize("job", MOST)
