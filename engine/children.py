@@ -13,10 +13,13 @@ import asyncio
 import contextlib
 import os
 import pickle
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from engine.errors import Failed
 from engine.repository.storage import storage_failed
@@ -26,7 +29,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 COUNT = 2  # more would need more memory than we promise
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from engine.serving import serve; serve()"
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from engine.serving import start; start(*sys.argv[2:])"
+)
 # numpy's linear algebra, which we do not use, would start a thread for every core.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -35,30 +41,65 @@ _PACKAGE = str(Path(__file__).resolve().parent.parent)
 class Children:
     """A few child processes; use it as an async context manager.
 
-    Every child calls `setup(*arguments)` once before its first task. Leaving the context normally
-    waits for nothing: tasks that were not awaited are ended with their processes.
+    They import the modules named in `preload` at once, and every one calls `setup(*arguments)`
+    before its first task. Leaving the context waits for no task: those that were not awaited are
+    ended with their processes, and when it is left, these are gone.
     """
 
-    def __init__(self, setup: Callable[..., None], *arguments: object) -> None:
+    def __init__(
+        self, setup: Callable[..., None], *arguments: object, preload: tuple[str, ...] = ()
+    ) -> None:
         self._setup = (setup, arguments)
+        self._preload = preload
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._all: list[_Child] = []
 
     async def __aenter__(self) -> Children:
         """Start the processes; they get ready while the caller goes on."""
-        for _ in range(COUNT):
-            child = await _Child.start()
+        pairs = [socket.socketpair() for _ in range(COUNT)]
+        # Every child holds the other end of this pipe, and nobody writes: it ends with the last.
+        self._alive, theirs = os.pipe()
+        try:
+            sockets = [pair[1].fileno() for pair in pairs]
+            self._process = await asyncio.to_thread(self._start, sockets, theirs)
+        finally:
+            os.close(theirs)
+            for _, other in pairs:
+                other.close()
+        for own, _ in pairs:
+            child = _Child(*await asyncio.open_unix_connection(sock=own))
             self._all.append(child)
             child.send(*self._setup)
             self._idle.put_nowait(child)
         return self
 
+    def _start(self, sockets: list[int], alive: int) -> subprocess.Popen[bytes]:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+        }
+        numbers = ",".join(str(number) for number in sockets)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", _BOOT, _PACKAGE, numbers, *self._preload],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment | _NO_THREADS,
+            pass_fds=(*sockets, alive),
+        )
+
     async def __aexit__(self, *_: object) -> None:
         """End the processes and wait until they are gone."""
-        for child in self._all:
+        for child in reversed(self._all):
             child.kill()
+        self._process.kill()
+        await asyncio.shield(asyncio.to_thread(self._wait))
         for child in self._all:
-            await child.gone()
+            await child.closed()
+
+    def _wait(self) -> None:
+        while os.read(self._alive, 1):
+            pass
+        os.close(self._alive)
+        self._process.wait()
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a task in a child that is free and give its result.
@@ -85,30 +126,16 @@ class Children:
 
 
 class _Child:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._unread = 0
-
-    @classmethod
-    async def start(cls) -> _Child:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
-        }
-        environment |= _NO_THREADS
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-I", "-c", _BOOT, _PACKAGE),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=environment,
-        )
-        return cls(process)
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._unread = 1  # it tells its id first
+        self._handle = -1  # of the process, once it has told its id
+        self.pid = 0
 
     def send(self, task: Callable[..., object], args: tuple[object, ...], **kwargs: object) -> None:
         message = pickle.dumps((task, args, kwargs), protocol=5)
-        assert self._process.stdin is not None  # noqa: S101  # we asked for a pipe
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by `_receive`
-            self._process.stdin.write(LENGTH.pack(len(message)) + message)
+        self._writer.write(LENGTH.pack(len(message)) + message)
         self._unread += 1
 
     async def call(
@@ -116,18 +143,21 @@ class _Child:
     ) -> T:
         self.send(task, args, **kwargs)
         while self._unread > 1:
-            await self._receive()
+            told = await self._receive()
+            if not self.pid and isinstance(told, int):
+                self.pid = told
+                # While we hold this, the number cannot come to mean another process.
+                with contextlib.suppress(OSError, AttributeError):
+                    self._handle = os.pidfd_open(told)
         return await self._receive()  # type: ignore[return-value]  # what `task` returned
 
     async def _receive(self) -> object:
-        assert self._process.stdout is not None  # noqa: S101  # we asked for a pipe
         try:
-            (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
-            message = await self._process.stdout.readexactly(length)
-        except asyncio.IncompleteReadError:
-            code = await self._process.wait()
+            (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+            message = await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError):
             raise Failed(
-                f"A process that moved data ended unexpectedly (exit status {code}).",
+                "A process that moved data ended unexpectedly.",
                 hint="Nothing half-made was kept. Is the machine out of memory? Try again.",
             ) from None
         self._unread -= 1
@@ -139,16 +169,14 @@ class _Child:
         return value
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        """End the process: at once where its id is known, else as soon as it looks up."""
+        self._writer.transport.abort()
+        if self._handle >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            os.close(self._handle)
+            self._handle = -1
 
-    async def gone(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        await self._process.wait()
-        # The pipes close on the loop's next turns; without this they would be closed by the
-        # collector after the loop is gone.
-        transport: Any = getattr(self._process, "_transport", None)
-        if transport is not None:
-            transport.close()
-        await asyncio.sleep(0)
+    async def closed(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()

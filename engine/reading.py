@@ -80,7 +80,11 @@ class Reading:
         the devices, `SettingsInvalid`, `Busy` and `StorageFailed`.
         """
         async with Children(
-            tasks.configure, self._repository, self._leave_out, str(scratch)
+            tasks.configure,
+            self._repository,
+            self._leave_out,
+            str(scratch),
+            preload=tasks.NEEDED,
         ) as self._children:
             # The main database comes first: then every device that it names has its data.
             main: MainRead | None = None

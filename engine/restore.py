@@ -129,7 +129,9 @@ class _Restore:
 
         manifest = self._manifest
         self._tell()
-        async with Children(child.configure, self._repository, str(scratch)) as self._children:
+        async with Children(
+            child.configure, self._repository, str(scratch), preload=("engine.rebuild.databases",)
+        ) as self._children:
             database, renewed = await self._restore_main()
             files = [SettingsFile(path, text) for path, text in manifest.settings]
             port = await asyncio.to_thread(free_port, manifest.port, taken_ports)

@@ -5,6 +5,8 @@ It is kept apart from `engine.children`, which a child does not need, so that ch
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import pickle
 import select
@@ -19,16 +21,33 @@ from engine.errors import BackstayError, Failed
 LENGTH = struct.Struct(">Q")  # stands before every message, in both directions
 
 
-def serve() -> None:
-    """The main loop of a child: read a task, run it, send what it gives; end with the parent."""
+def start(sockets: str, *preload: str) -> None:
+    """Become as many children as there are sockets (numbers, joined by commas).
+
+    What is in `preload` is imported once, before this process divides: that takes longer than
+    anything else here. It has no thread then, and nothing open but the sockets.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
-    source = os.fdopen(os.dup(0), "rb")
+    for module in preload:
+        importlib.import_module(module)
+    gc.freeze()  # so that looking for garbage does not copy what is shared
+    first, *others = numbers = [int(number) for number in sockets.split(",")]
+    for own in others:
+        if os.fork() == 0:
+            first = own
+            break
+    for other in numbers:
+        if other != first:
+            os.close(other)
+    serve(first)
+    os._exit(0)  # a copy of a process has nothing of its own to tidy up
+
+
+def serve(socket: int) -> None:
+    """The main loop of a child: tell who it is, then run tasks until the parent is gone."""
+    source, sink = os.fdopen(os.dup(socket), "rb"), os.fdopen(socket, "wb")
     threading.Thread(target=_end_with_parent, args=(source.fileno(),), daemon=True).start()
-    sink = os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)  # whatever prints must not end up between the answers
+    _send(sink, pickle.dumps((None, os.getpid())))
     while (message := _read(source)) is not None:
         task, args, kwargs = pickle.loads(message)  # noqa: S301  # from our own parent process
         answer: tuple[BaseException | None, object]
@@ -43,8 +62,12 @@ def serve() -> None:
             packed = pickle.dumps(answer, protocol=5)
         except Exception:  # noqa: BLE001  # an error that does not travel is told in words
             packed = pickle.dumps((Failed(f"Internal error: {answer[0]!r}"), None), protocol=5)
-        sink.write(LENGTH.pack(len(packed)) + packed)
-        sink.flush()
+        _send(sink, packed)
+
+
+def _send(sink: BinaryIO, message: bytes) -> None:
+    sink.write(LENGTH.pack(len(message)) + message)
+    sink.flush()
 
 
 def _end_with_parent(source: int) -> None:

@@ -15,10 +15,13 @@ from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
 if TYPE_CHECKING:
     from engine.pages.canonical import Plan
 
+# What a child imports before anything is asked of it.
+NEEDED = ("engine.snapshot.databases", "engine.snapshot.main", "engine.snapshot.tasks")
+
 
 def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
     """See `engine.snapshot.child.configure`."""
-    from engine.snapshot import child, databases, main  # noqa: F401  # loaded while there is time
+    from engine.snapshot import child
 
     child.configure(repository, leave_out, scratch)
 

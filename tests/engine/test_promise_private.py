@@ -106,9 +106,11 @@ async def test_no_secret_is_in_the_arguments_or_environment_of_children(tmp_path
     assert looked
 
 
-def _children() -> list[Path]:
-    pid = os.getpid()
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    if not listed.exists():
+def _children(of: Path = Path("/proc/self")) -> list[Path]:
+    """The processes that a process started, and those that these started."""
+    if not of.joinpath("task").exists():
         pytest.skip("this system has no /proc to look into")
-    return [Path("/proc", child) for child in listed.read_text().split()]
+    # A process is listed with the thread that started it.
+    listed = " ".join(each.read_text() for each in of.glob("task/*/children"))
+    found = [Path("/proc", child) for child in listed.split()]
+    return found + [other for each in found if each.exists() for other in _children(each)]

@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ from engine.children import Children
 from engine.errors import Cancelled, Failed, StorageFailed
 from engine.project.demo.instance import write_instance
 from engine.project.instance import find
+from engine.snapshot.tasks import begin
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30  # seconds until a process that should end counts as one that does not
@@ -48,7 +50,7 @@ async def main():
         await children.each(os.getpid)
         tasks = [asyncio.create_task(children.run(time.sleep, 100_000)) for _ in range(2)]
         await asyncio.sleep(0)
-        print(*(child._process.pid for child in children._all), flush=True)
+        print(*(child.pid for child in children._all), flush=True)
         await asyncio.gather(*tasks)
 
 asyncio.run(main())
@@ -75,35 +77,46 @@ def test_children_end_when_their_parent_is_killed_in_the_middle_of_a_task() -> N
             os.close(handle)
 
 
-async def test_a_child_that_dies_makes_the_work_fail_and_no_more(tmp_path: Path) -> None:
+async def test_a_child_that_dies_makes_the_work_fail_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(tmp_path)
     async with world.opened() as engine:
         await adopted(engine, world)
         first = await backed_up(engine)
         world.now.pass_by(days=1)
         os.utime(world.files[0])
-        handle = await engine.backup("Plant")
-        killed = False
-        async for progress in handle.progress():
-            if progress.stage == "reading the databases" and not killed:
-                for pid in _children():
-                    os.kill(pid, signal.SIGKILL)
-                    killed = True
-        if not killed:
-            pytest.skip("the backup was done before it could be hit")
-        with pytest.raises(Failed) as told:
-            await handle.result()
+        with monkeypatch.context() as patched:
+            _killed_at(patched, begin)
+            handle = await engine.backup("Plant")
+            with pytest.raises(Failed) as told:
+                await handle.result()
         assert told.value.hint
         assert await engine.backups("Plant") == [first]
         assert leftovers(world.home) == []
         await backed_up(engine)
 
 
+def _killed_at(patched: pytest.MonkeyPatch, at: object) -> None:
+    """Kill all children when the first task `at` is about to be given to one."""
+    plain = Children.run
+
+    async def run(self: Children, task: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if task is at:
+            for pid in await self.each(os.getpid):
+                os.kill(pid, signal.SIGKILL)
+        return await plain(self, task, *args, **kwargs)
+
+    patched.setattr(Children, "run", run)
+
+
 def _children() -> list[int]:
-    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    if not listed.exists():
+    threads = Path(f"/proc/{os.getpid()}/task")
+    if not threads.exists():
         pytest.skip("this system has no /proc to look into")
-    return [int(pid) for pid in listed.read_text().split()]
+    # A process is listed with the thread that started it.
+    listed = " ".join(each.read_text() for each in threads.glob("*/children"))
+    return [int(pid) for pid in listed.split()]
 
 
 async def test_cancelling_in_the_middle_ends_every_process_and_leaves_nothing(
@@ -116,7 +129,7 @@ async def test_cancelling_in_the_middle_ends_every_process_and_leaves_nothing(
         world.now.pass_by(days=1)
         os.utime(world.files[0])
         with monkeypatch.context() as patched:
-            _never_done(patched)
+            asked = _never_done(patched)
             price = (await engine.quote("Plant@latest")).creation_fee.amount
             for job in ("backup", "restore"):
                 handle = (
@@ -124,9 +137,9 @@ async def test_cancelling_in_the_middle_ends_every_process_and_leaves_nothing(
                     if job == "backup"
                     else await engine.restore("Plant@latest", "Copy", accept_cost=price)
                 )
-                async for _ in handle.progress():
-                    if _children():
-                        break
+                await asyncio.wait_for(asked.wait(), LIMIT)
+                asked.clear()
+                assert _children() != []
                 begun = time.monotonic()
                 handle.cancel()
                 with pytest.raises(Cancelled):
@@ -140,14 +153,20 @@ async def test_cancelling_in_the_middle_ends_every_process_and_leaves_nothing(
         await restored(engine, "Copy")
 
 
-def _never_done(patched: pytest.MonkeyPatch) -> None:
-    """Let every task of a child take very long: only its process's end can end it."""
+def _never_done(patched: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let every task of a child take very long: only its process's end can end it.
+
+    The event is set when one has been asked for.
+    """
     plain = Children.run
+    asked = asyncio.Event()
 
     async def run(self: Children, *_: object, **__: object) -> None:
+        asked.set()
         await plain(self, time.sleep, 100_000)
 
     patched.setattr(Children, "run", run)
+    return asked
 
 
 @pytest.fixture
