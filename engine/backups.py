@@ -21,6 +21,7 @@ from engine.model import (
     DeviceFacts,
     JobKind,
     JobState,
+    LeaveOut,
     Origin,
     ProjectState,
     Quote,
@@ -63,8 +64,16 @@ class Backups(Session):
             without_damaged=without_damaged,
         )
 
+        # A manifest never changes: it is read while the job is being noted.
+        latest = await self._catalog.backups.latest(row.id)
+        reading = asyncio.ensure_future(asyncio.to_thread(self._read_manifest, latest))
+
         async def work(job: str, report: Report) -> Backup:
-            previous = await self._previous(row.id, request)
+            newest = await self._catalog.backups.latest(row.id)
+            manifest = await reading
+            if newest != latest:  # another backup was made before this job could begin
+                manifest = await asyncio.to_thread(self._read_manifest, newest)
+            previous = await asyncio.to_thread(self._usable, manifest, request.leave_out)
             scratch = await asyncio.to_thread(self._home.make_scratch)
             made = await take_backup(self._repository, request, previous, scratch, report)
 
@@ -79,8 +88,8 @@ class Backups(Session):
 
             return await finish_anyway(publish())
 
-        return self._kept(
-            await start_job(
+        try:
+            handle = await start_job(
                 self._home,
                 self._catalog,
                 self._repository,
@@ -90,26 +99,27 @@ class Backups(Session):
                 user=self.user,
                 work=work,
             )
-        )
+        except BaseException:
+            reading.add_done_callback(asyncio.Future.exception)  # nobody asks for it any more
+            raise
+        return self._kept(handle)
 
-    async def _previous(self, project: str, request: Request) -> Manifest | None:
-        """The project's last backup, if all packs that it needs are there and none is damaged."""
-        found = await self._catalog.backups.latest(project)
+    def _read_manifest(self, found: BackupRow | None) -> Manifest | None:
+        """A backup's manifest, if it can be read."""
         if found is None:
             return None
+        try:
+            return self._repository.manifest(found.backup.id)
+        except (NotFound, RepositoryDamaged):
+            return None  # then every file is read, and what the repository has is not stored
 
-        def usable() -> Manifest | None:
-            try:
-                manifest = self._repository.manifest(found.backup.id)
-            except (NotFound, RepositoryDamaged):
-                return None  # then every file is read, and what the repository has is not stored
-            packs = self._repository.packs()
-            complete = all(packs.get(pack) == size for pack, size in manifest.packs.items())
-            same = manifest.leave_out == request.leave_out.value
-            whole = complete and same and not self._repository.has_damage()
-            return manifest if whole else None
-
-        return await asyncio.to_thread(usable)
+    def _usable(self, manifest: Manifest | None, leave_out: LeaveOut) -> Manifest | None:
+        """A manifest whose chunks are all there: its packs are, and no frame is damaged."""
+        if manifest is None or manifest.leave_out != leave_out.value:
+            return None
+        packs = self._repository.packs()
+        complete = all(packs.get(pack) == size for pack, size in manifest.packs.items())
+        return manifest if complete and not self._repository.has_damage() else None
 
     async def backups(self, ref: str) -> list[Backup]:
         """A project's backups, newest first. One whose manifest is gone is marked as damaged."""

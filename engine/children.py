@@ -59,13 +59,21 @@ class Children:
         pairs = [socket.socketpair() for _ in range(COUNT)]
         # Every child holds the other end of this pipe, and nobody writes: it ends with the last.
         self._alive, theirs = os.pipe()
+        sockets = [pair[1].fileno() for pair in pairs]
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start, sockets, theirs))
         try:
-            sockets = [pair[1].fileno() for pair in pairs]
-            self._process = await asyncio.to_thread(self._start, sockets, theirs)
+            self._process = await asyncio.shield(starting)
+        except BaseException:
+            for own, _ in pairs:
+                own.close()  # whoever serves the other end sees that, and ends
+            with contextlib.suppress(OSError):
+                (await starting).kill()
+            os.close(self._alive)
+            raise
         finally:
-            os.close(theirs)
             for _, other in pairs:
                 other.close()
+            os.close(theirs)
         for own, _ in pairs:
             child = _Child(*await asyncio.open_unix_connection(sock=own))
             self._all.append(child)
