@@ -53,40 +53,47 @@ class Children:
         self._preload = preload
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._all: list[_Child] = []
+        self._sockets: list[socket.socket] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._alive = -1
 
     async def __aenter__(self) -> Children:
         """Start the processes; they get ready while the caller goes on."""
+        try:
+            await self._begin()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         pairs = [socket.socketpair() for _ in range(COUNT)]
+        self._sockets = [own for own, _ in pairs]
         # Every child holds the other end of this pipe, and nobody writes: it ends with the last.
         self._alive, theirs = os.pipe()
-        sockets = [pair[1].fileno() for pair in pairs]
-        starting = asyncio.ensure_future(asyncio.to_thread(self._start, sockets, theirs))
+        others = [other for _, other in pairs]
+        numbers = [other.fileno() for other in others]
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start, numbers, theirs))
         try:
-            self._process = await asyncio.shield(starting)
-        except BaseException:
-            for own, _ in pairs:
-                own.close()  # whoever serves the other end sees that, and ends
-            with contextlib.suppress(OSError):
-                (await starting).kill()
-            os.close(self._alive)
-            raise
+            await asyncio.shield(starting)
         finally:
-            for _, other in pairs:
+            await asyncio.wait([starting])  # a process that was started is one to end
+            for other in others:
                 other.close()
             os.close(theirs)
-        for own, _ in pairs:
-            child = _Child(*await asyncio.open_unix_connection(sock=own))
+        while self._sockets:
+            child = _Child(*await asyncio.open_unix_connection(sock=self._sockets[0]))
+            self._sockets.pop(0)
             self._all.append(child)
             child.send(*self._setup)
             self._idle.put_nowait(child)
-        return self
 
-    def _start(self, sockets: list[int], alive: int) -> subprocess.Popen[bytes]:
+    def _start(self, sockets: list[int], alive: int) -> None:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
         numbers = ",".join(str(number) for number in sockets)
-        return subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _BOOT, _PACKAGE, numbers, *self._preload],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -96,18 +103,23 @@ class Children:
 
     async def __aexit__(self, *_: object) -> None:
         """End the processes and wait until they are gone."""
+        for unused in self._sockets:
+            unused.close()
         for child in reversed(self._all):
             child.kill()
-        self._process.kill()
-        await asyncio.shield(asyncio.to_thread(self._wait))
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.shield(asyncio.to_thread(self._wait, self._process))
         for child in self._all:
             await child.closed()
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
 
-    def _wait(self) -> None:
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
         while os.read(self._alive, 1):
             pass
-        os.close(self._alive)
-        self._process.wait()
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a task in a child that is free and give its result.

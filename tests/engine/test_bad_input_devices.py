@@ -239,8 +239,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes that wait a tenth of a second for a writer."""
     plain = Children.__init__
 
-    def init(self: Children, setup: Callable[..., None], *arguments: object) -> None:
-        plain(self, _impatiently, setup, *arguments)
+    def init(
+        self: Children, setup: Callable[..., None], *arguments: object, preload: tuple[str, ...]
+    ) -> None:
+        plain(self, _impatiently, setup, *arguments, preload=preload)
 
     monkeypatch.setattr(Children, "__init__", init)
 

@@ -40,7 +40,7 @@ def wait_for_the_clock(world: World) -> None:
 def no_children(patched: pytest.MonkeyPatch) -> None:
     """Make every use of a child process fail."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a child process was started: something was read")
 
     patched.setattr(Children, "__init__", refuse)
