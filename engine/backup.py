@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -189,8 +188,3 @@ def _manifest(
             storage=str(instance.storage),
         ),
     )
-
-
-def new_backup_id() -> str:
-    """An id that no backup has: 12 random hexadecimal digits."""
-    return secrets.token_hex(6)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.access import Action, no_backup
-from engine.backup import Request, facts, new_backup_id, take_backup
+from engine.backup import Request, facts, take_backup
 from engine.catalog import BackupRow, ProjectRow
 from engine.errors import Invalid, NotFound, RepositoryDamaged, Taken
 from engine.handle import Handle, Report
@@ -53,7 +53,7 @@ class Backups(Session):
         members = await self._catalog.members.roles(row.id)
         settings = await self._settings()
         request = Request(
-            backup=new_backup_id(),
+            backup=new_id(),
             project=row.id,
             project_name=row.name,
             path=row.path,

@@ -17,9 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from engine.errors import Failed
 from engine.repository.storage import storage_failed
@@ -36,6 +36,21 @@ _BOOT = (
 # numpy's linear algebra, which we do not use, would start a thread for every core.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run pieces of work at the same time; their results, in order.
+
+    When one fails, or the caller is cancelled, the others are cancelled and have ended when the
+    error is raised: nothing of them goes on behind it.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Children:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.changes import Changes
-from engine.children import Children
+from engine.children import Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import LeaveOut, Progress
@@ -114,22 +114,12 @@ class Reading:
                 with contextlib.suppress(OSError):  # told when it is read
                     self._total += path.stat().st_size
         self._tell()
-        reads = {
-            device: asyncio.create_task(self._read_device(device, names[device]))
-            for device in to_read
-        }
-        try:
-            await asyncio.gather(*reads.values())
-        finally:
-            for each in reads.values():
-                each.cancel()
-            await asyncio.gather(*reads.values(), return_exceptions=True)
+        results = await together(self._read_device(device, names[device]) for device in to_read)
+        reads = dict(zip(to_read, results, strict=True))
         if self._damaged and not self._without_damaged:
             raise self._refusal()
         return [
-            reads[device].result()
-            if device in reads
-            else (replace(before[device], name=name), None)
+            reads[device] if device in reads else (replace(before[device], name=name), None)
             for device, name in names.items()
         ]
 
@@ -207,21 +197,13 @@ class Reading:
             return result
 
         firsts = range(1, plan.page_count + 1, pages)
-        reads = [asyncio.create_task(one(first)) for first in firsts]
-        try:
-            parts = await asyncio.gather(*reads)
-        finally:
-            for each in reads:
-                each.cancel()
-            await asyncio.gather(*reads, return_exceptions=True)
+        parts = await together(one(first) for first in firsts)
         if all(part.counter == begun.counter for part in parts):
             if any(part.names is None for part in parts):
                 return None
-            return await self._children.run(tasks.seal, begun, list(parts))
+            return await self._children.run(tasks.seal, begun, parts)
         try:
-            return await self._children.run(
-                tasks.settle, begun.path, begun, list(parts), as_is=as_is
-            )
+            return await self._children.run(tasks.settle, begun.path, begun, parts, as_is=as_is)
         except NotCanonical:
             return None
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.children import Children
+from engine.children import Children, together
 from engine.errors import RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
@@ -215,15 +215,9 @@ class _Restore:
             except RepositoryDamaged as error:
                 failures.append(error)
 
-        tasks = [asyncio.create_task(one(device)) for device in self._manifest.devices]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await together(one(device) for device in self._manifest.devices)
         if failures:
-            raise _together(failures, len(tasks))
+            raise _one_error(failures, len(self._manifest.devices))
 
     async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
         from engine.rebuild import databases
@@ -246,17 +240,8 @@ class _Restore:
             self._advance(replace(job.image, page_count=count))
             return runs
 
-        parts = [
-            asyncio.create_task(part(first, count))
-            for first, count in databases.slices(device.image)
-        ]
-        try:
-            runs = await asyncio.gather(*parts)
-        finally:
-            for each in parts:
-                each.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
-        await self._children.run(databases.finish, job, list(runs))
+        runs = await together(part(first, count) for first, count in databases.slices(device.image))
+        await self._children.run(databases.finish, job, runs)
 
     def _advance(self, image: Image) -> None:
         self._done += image.size
@@ -267,7 +252,7 @@ class _Restore:
         self._report(Progress("new ids and indexes", min(self._done, total), total))
 
 
-def _together(failures: list[RepositoryDamaged], devices: int) -> RepositoryDamaged:
+def _one_error(failures: list[RepositoryDamaged], devices: int) -> RepositoryDamaged:
     if len(failures) == 1:
         return failures[0]
     named = " ".join(error.message for error in failures[:10])
