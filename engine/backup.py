@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.changes import find_changes
 from engine.handle import Report
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 MARK_LENGTH = 8  # hexadecimal digits of the repository's id in a mark
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A backup that is asked for: of which project, by whom, when, and under which id."""
 
     backup: str
@@ -65,14 +64,14 @@ async def take_backup(
     repository: Repository,
     request: Request,
     previous: Manifest | None,
-    scratch: Path,
+    make_scratch: Callable[[], Path],
     report: Report,
 ) -> Manifest:
     """Read and store all that a backup holds; gives its manifest, which is still to be put.
 
     `previous` is the project's last backup, if its chunks are known to be there: files that did
-    not change since are not read. `scratch` is an empty private folder. When this is cancelled or
-    fails, nothing of it exists but packs that no manifest names.
+    not change since are not read. `make_scratch` makes an empty private folder. When this is
+    cancelled or fails, nothing of it exists but packs that no manifest names.
 
     Raises `SourceMissing`, `SourceDamaged`, `SettingsInvalid`, `Busy` and `StorageFailed`.
     """
@@ -93,6 +92,7 @@ async def take_backup(
         report=report,
     )
     mark_prefix = new_mark_prefix(repository.id)
+    scratch = await asyncio.to_thread(make_scratch)
     sources = await reading.run(scratch, mark_prefix)
     report(Progress("finishing", 0, 0))
     return _manifest(request, instance, previous, sources, mark_prefix)
@@ -100,8 +100,7 @@ async def take_backup(
 
 def _unchanged(request: Request, instance: Instance, previous: Manifest) -> Manifest:
     """The manifest of a project that is as it was at its last backup."""
-    return replace(
-        previous,
+    return previous._replace(
         backup=request.backup,
         project_name=request.project_name,
         path=str(instance.root),
@@ -124,7 +123,7 @@ def _manifest(
     main = sources.main
     if main is not None:
         main_entry = MainEntry(
-            image=replace(main.main.image, stored=sources.stored(main.main.names)),
+            image=main.main.image._replace(stored=sources.stored(main.main.names)),
             tables=main.main.tables,
             actions=main.actions,
             analyses=main.analyses,
@@ -134,7 +133,7 @@ def _manifest(
         plugins = tuple(
             PluginEntry(
                 plugin,
-                replace(copied.image, stored=sources.stored(copied.names)),
+                copied.image._replace(stored=sources.stored(copied.names)),
                 copied.tables,
             )
             for plugin, copied in main.plugins
@@ -147,7 +146,7 @@ def _manifest(
     entries = tuple(
         entry
         if read is None or entry.image is None
-        else replace(entry, image=replace(entry.image, stored=sources.stored(read.names)))
+        else entry._replace(image=entry.image._replace(stored=sources.stored(read.names)))
         for entry, read in sources.devices
     )
     images: list[Image] = [main_entry.image, *(plugin.image for plugin in plugins)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.access import Action, no_backup
@@ -74,8 +73,9 @@ class Backups(Session):
             if newest != latest:  # another backup was made before this job could begin
                 manifest = await asyncio.to_thread(self._read_manifest, newest)
             previous = await asyncio.to_thread(self._usable, manifest, request.leave_out)
-            scratch = await asyncio.to_thread(self._home.make_scratch)
-            made = await take_backup(self._repository, request, previous, scratch, report)
+            made = await take_backup(
+                self._repository, request, previous, self._home.make_scratch, report
+            )
 
             async def publish() -> Backup:
                 size = await asyncio.to_thread(self._repository.put_manifest, made)
@@ -128,7 +128,7 @@ class Backups(Session):
         return [
             found.backup
             if found.backup.id in there
-            else replace(found.backup, state=BackupState.DAMAGED)
+            else found.backup._replace(state=BackupState.DAMAGED)
             for found in await self._catalog.backups.list(row.id)
         ]
 

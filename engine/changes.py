@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.project.instance import Instance, find, remembered
 from engine.repository.manifest import Manifest
 from engine.stamps import is_unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What may have changed since the last backup: the main database, or devices (ids)."""
 
     main: bool

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +101,7 @@ class Home:
     def write_key(self, key: bytes, *, replace: bool = False) -> None:
         """Write the key file (0600). One that is there is kept, unless `replace`."""
         target = self.path / KEY_FILE
-        temporary = self.path / f"{_TEMPORARY_KEY}{secrets.token_hex(8)}"
+        temporary = self.path / f"{_TEMPORARY_KEY}{os.urandom(8).hex()}"
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -150,6 +148,8 @@ class Home:
     def empty_scratch(self) -> None:
         """Remove all temporary files."""
         if self.scratch.exists():
+            import shutil
+
             shutil.rmtree(self.scratch)
 
     def has_temporary_files(self) -> bool:
@@ -164,6 +164,8 @@ class Home:
 
     def remove_partial_projects(self) -> None:
         """Remove the folders of projects that were not finished."""
+        import shutil
+
         if self.projects.is_dir():
             for folder in self.projects.iterdir():
                 if folder.name.startswith(PARTIAL):

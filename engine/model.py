@@ -4,13 +4,12 @@ Units: sizes are bytes, durations are seconds, dates are timezone-aware and in U
 `Money` (a `Decimal` with its currency). The `as_json` methods give the stable keys of ``--json``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 Json = dict[str, object]
 
@@ -130,16 +129,14 @@ class Prices:
     priced: bool = False  # whether any of the three amounts was set, be it to zero
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A person who has a role in a project."""
 
     user: str
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """An amount that fell due once; it stays when its project is gone."""
 
     project: str  # id
@@ -149,8 +146,7 @@ class Charge:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveInterval:
+class ActiveInterval(NamedTuple):
     """A time in which a project was active, and its rate then; `ended` is None while it is."""
 
     project: str  # id
@@ -160,8 +156,7 @@ class ActiveInterval:
     hourly: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A TagoCore instance known to this home. `path` is the folder that holds tagocore.yml."""
 
     id: str
@@ -191,8 +186,7 @@ class Project:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ContentLine:
+class ContentLine(NamedTuple):
     """One line of the table of what a backup includes, excludes and regenerates."""
 
     what: str
@@ -200,8 +194,7 @@ class ContentLine:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(NamedTuple):
     """A project that was just registered, and what was noticed about it."""
 
     project: Project
@@ -209,8 +202,7 @@ class Adoption:
     content: tuple[ContentLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceFacts:
+class DeviceFacts(NamedTuple):
     """What a backup holds of one device. Times are those of its variables, if it has any."""
 
     id: str
@@ -234,8 +226,7 @@ class DeviceFacts:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(NamedTuple):
     """One snapshot of a project.
 
     `size` is what its chunks and manifest occupy in the repository, `added` what this backup
@@ -278,8 +269,7 @@ class Backup:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class BackupDetails:
+class BackupDetails(NamedTuple):
     """A backup with what is in it, device by device, and what is not."""
 
     backup: Backup
@@ -305,8 +295,7 @@ class BackupDetails:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """What a new project made of a backup will cost; `priced` is False where no prices are set."""
 
     creation_fee: Money
@@ -329,8 +318,7 @@ class Quote:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class NewToken:
+class NewToken(NamedTuple):
     """A token that a restore made. `token` is a secret: show it only to an owner who asks."""
 
     device: str
@@ -350,8 +338,7 @@ class NewToken:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class MissingCode:
+class MissingCode(NamedTuple):
     """An analysis or payload parser whose code its owner has to put back."""
 
     id: str
@@ -359,8 +346,7 @@ class MissingCode:
     path: str  # where its code was in the source
 
 
-@dataclass(frozen=True, slots=True)
-class QuietItem:
+class QuietItem(NamedTuple):
     """Something that a restored project keeps off until its owner wakes it."""
 
     kind: str  # action | data retention | plugin
@@ -373,8 +359,7 @@ class QuietItem:
         return {"kind": self.kind, "id": self.id, "name": self.name, "was": self.was}
 
 
-@dataclass(frozen=True, slots=True)
-class HeldItem:
+class HeldItem(NamedTuple):
     """One setting of a restored project's main database that is held until its owner wakes it.
 
     `held` is what `column` was set to and `was` what it held before. Waking puts `was` back only
@@ -389,8 +374,7 @@ class HeldItem:
     held: str | int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreReport:
+class RestoreReport(NamedTuple):
     """What a restore made, and what its owner still has to do."""
 
     job: str
@@ -433,8 +417,7 @@ class RestoreReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class WakeReport:
+class WakeReport(NamedTuple):
     """What waking a project switched on again, and what it left because it had been changed."""
 
     project: Project
@@ -449,8 +432,7 @@ class WakeReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(NamedTuple):
     """What one project cost in one calendar month (UTC)."""
 
     project: str  # id; kept when the project is gone
@@ -479,8 +461,7 @@ class CostLine:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AuditLine:
+class AuditLine(NamedTuple):
     """Who did or tried what, on what, when, and what access said."""
 
     number: int
@@ -504,8 +485,7 @@ class AuditLine:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes."""
 
     stage: str

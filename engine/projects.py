@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from engine.access import Action, check_user_name
@@ -104,7 +103,7 @@ class Projects(Session):
         async with self._catalog.transaction():
             await self._catalog.projects.set_state(row.id, ProjectState.STOPPED)
             await self._catalog.costs.end(row.id)
-        return await self._describe(replace(row, state=ProjectState.STOPPED))
+        return await self._describe(row._replace(state=ProjectState.STOPPED))
 
     async def start(self, ref: str) -> Project:
         """Note that a project is in use again, at the hourly rate it was made for."""
@@ -114,7 +113,7 @@ class Projects(Session):
             intervals = await self._catalog.costs.intervals([row.id])
             if intervals:  # an adopted project costs nothing here
                 await self._catalog.costs.begin(row.id, row.name, intervals[-1].hourly)
-        return await self._describe(replace(row, state=ProjectState.ACTIVE))
+        return await self._describe(row._replace(state=ProjectState.ACTIVE))
 
     async def wake(self, ref: str) -> WakeReport:
         """Switch on again what a restored project was made without: actions, data retention.
@@ -138,7 +137,7 @@ class Projects(Session):
                     woken, left = release(database, held)
                 return WakeReport(project, woken, left)
 
-            project = await self._describe(replace(row, quiet=False))
+            project = await self._describe(row._replace(quiet=False))
             report = await asyncio.to_thread(released)
             await self._catalog.held.clear(row.id)
         return report

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.changes import Changes
 from engine.children import Children, together
@@ -21,8 +21,7 @@ from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, S
 _NAMED = 10  # devices that an error names one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """What was read and stored, or did not have to be.
 
     `main` is None where it did not change. Devices come in the order of the main database, each
@@ -119,7 +118,7 @@ class Reading:
         if self._damaged and not self._without_damaged:
             raise self._refusal()
         return [
-            reads[device] if device in reads else (replace(before[device], name=name), None)
+            reads[device] if device in reads else (before[device]._replace(name=name), None)
             for device, name in names.items()
         ]
 
@@ -179,7 +178,7 @@ class Reading:
                 await asyncio.to_thread(Path(begun.path).unlink, missing_ok=True)
         if read is None:
             return await self._read(path, as_is=True)
-        return replace(read, stamp=begun.stamp) if begun.path != str(path) else read
+        return read._replace(stamp=begun.stamp) if begun.path != str(path) else read
 
     async def _read_slices(self, path: Path, begun: Opening, *, as_is: bool) -> Read | None:
         """Read a large database; None where it has to be kept as it is."""

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -237,7 +237,7 @@ class _Restore:
 
         async def part(first: int, count: int) -> Runs:
             runs = await self._children.run(databases.write_slice, job, first, count)
-            self._advance(replace(job.image, page_count=count))
+            self._advance(job.image._replace(page_count=count))
             return runs
 
         runs = await together(part(first, count) for first, count in databases.slices(device.image))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engine.access import Access, Action, no_project
 from engine.catalog import Catalog, ProjectRow
@@ -19,8 +18,7 @@ from engine.settings import Settings, read_settings
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """A project that is not in the catalog any more; its members still are."""
 
     id: str

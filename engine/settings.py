@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.amounts import AMOUNT_RULE, parse_amount
 from engine.errors import Invalid, NotFound, SettingsInvalid
@@ -38,8 +37,7 @@ _KEYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """All settings of a home."""
 
     prices: Prices = _NO_PRICES

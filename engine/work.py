@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -119,6 +118,8 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
 
     Whoever calls this holds the home's lock for work.
     """
+    import shutil
+
     await catalog.jobs.mark_lost()
     await asyncio.to_thread(_clean, home, repository)
     await asyncio.to_thread(home.remove_partial_projects)

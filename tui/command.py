@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -52,17 +50,17 @@ def _set_home(context: click.Context, _: click.Parameter, value: str | None) -> 
     if value == "":
         raise click.BadParameter("an empty name is not a folder.")
     if value is not None:
-        context.obj = replace(_invocation(context), given_home=value)
+        context.obj = _invocation(context)._replace(given_home=value)
 
 
 def _set_user(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        context.obj = replace(_invocation(context), user=value)
+        context.obj = _invocation(context)._replace(user=value)
 
 
 def _set_json(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        context.obj = replace(_invocation(context), json=True)
+        context.obj = _invocation(context)._replace(json=True)
 
 
 class Command(click.Command):
@@ -114,6 +112,8 @@ class Group(click.Group):
         """Find the command that was typed; a wrong name is told with the nearest right ones."""
         name = args[0]
         if not name.startswith("-") and name not in self.modules:
+            import difflib
+
             near = difflib.get_close_matches(name, self.modules, n=2)
             meant = f" Did you mean {' or '.join(near)}?" if near else ""
             ctx.fail(f"There is no command {name!r}.{meant}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 import click
@@ -63,6 +62,8 @@ def _told(error: BaseException) -> tuple[int, str, str, str]:
 
 
 def _fault(error: BaseException) -> tuple[str, str]:
+    import traceback
+
     if os.environ.get("BACKSTAY_TRACEBACK"):
         print_error("".join(traceback.format_exception(error)))
     frames = traceback.extract_tb(error.__traceback__)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tui.plain_text import plain
 
@@ -17,8 +15,7 @@ NARROWEST = 40  # columns; below this a table is left to the terminal to fold
 _COLOURS = {"dim": "2", "red": "31", "green": "32", "amber": "33"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How answers are laid out: columns at hand (None: as wide as they need), colour or none."""
 
     width: int | None = None
@@ -38,6 +35,8 @@ def layout() -> Layout:
     """
     if not is_terminal(sys.stdout):
         return Layout()
+    import shutil
+
     width = max(shutil.get_terminal_size().columns, NARROWEST)
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Layout(width, colour)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from engine.catalog.columns import date_of, date_text, maybe_date_of, some_text
 from engine.catalog.connection import Database
@@ -17,8 +17,7 @@ from engine.names import shown
 SHORTEST_PREFIX = 4  # characters that a shortened id has at least
 
 
-@dataclass(frozen=True, slots=True)
-class BackupRow:
+class BackupRow(NamedTuple):
     """A backup as the catalog keeps it, with its project's name at that time."""
 
     backup: Backup

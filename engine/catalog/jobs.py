@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from engine.catalog.columns import date_of, date_text, maybe_date_of, some_text
 from engine.catalog.connection import Database
@@ -14,8 +14,7 @@ from engine.model import JobKind, JobState
 from engine.names import new_id
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
+class JobRow(NamedTuple):
     """A job. `reason` says why it failed or was lost, in words for its owner; else it is empty."""
 
     id: str

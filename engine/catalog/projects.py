@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.catalog.columns import date_of, date_text
 from engine.catalog.connection import Database
@@ -22,8 +22,7 @@ _SELECT = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRow:
+class ProjectRow(NamedTuple):
     """A project as the catalog keeps it; who belongs to it stands with the members."""
 
     id: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import (
     NotAnInstance,
@@ -29,8 +29,7 @@ _MISSING_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """Where the parts of an instance are; all paths are absolute.
 
     `settings` are the settings files as POSIX paths relative to `root`, tagocore.yml first.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.project.marks import Scrubber
 from engine.project.table_copy import copy_tables
@@ -31,8 +31,7 @@ _KNOWN_TABLES = EMPTY_TABLES | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRow:
+class DeviceRow(NamedTuple):
     """A device as data.db knows it. Its id comes from there: it may hold anything."""
 
     id: str
@@ -40,8 +39,7 @@ class DeviceRow:
     type: str  # mutable | immutable
 
 
-@dataclass(frozen=True, slots=True)
-class MainFacts:
+class MainFacts(NamedTuple):
     """What a copy of data.db holds.
 
     `rows` gives the rows of every table, to be checked at a restore. `scrub` takes the tokens out

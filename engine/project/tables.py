@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.errors import Busy, Damaged, SourceDamaged, StorageFailed
 
@@ -21,8 +22,7 @@ Value = int | float | str | bytes | BrokenText | None
 Row = tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One table: its columns in their order, and what names one row of it.
 
     `key` is the name of the row number, or the primary key's columns where there is none.

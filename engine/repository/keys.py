@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-import secrets
+import os
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -103,7 +103,7 @@ class _Tagged:
 
 def new_key() -> bytes:
     """A random key."""
-    return secrets.token_bytes(KEY_LENGTH)
+    return os.urandom(KEY_LENGTH)
 
 
 def recovery_text(key: bytes) -> str:

@@ -11,9 +11,8 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.errors import RepositoryDamaged, TooNew
 from engine.model import BackupKind
@@ -32,8 +31,7 @@ _TEXT = re.compile(r".{0,100000}", re.DOTALL)  # labels: shown, never used as a 
 _TABLE = re.compile(r"[^\x00]{1,200}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """A stored image of a database.
 
     `lists` are the names of its lists of chunks. `left_out` are the indexes that a restore has to
@@ -55,8 +53,7 @@ class Image:
         return self.page_size * self.page_count
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What a file looked like when it was read; nanoseconds for times."""
 
     size: int
@@ -67,8 +64,7 @@ class Stamp:
     looked: int  # when the look was taken
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceEntry:
+class DeviceEntry(NamedTuple):
     """A device's database. `first` and `last` are epoch milliseconds of its rows' times.
 
     `image` is None where the backup does not hold the data; `missing` says why.
@@ -103,8 +99,7 @@ def _moment(milliseconds: int | None) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class MainEntry:
+class MainEntry(NamedTuple):
     """The main database, copied logically; `tables` are its tables and how many rows each has."""
 
     image: Image
@@ -115,8 +110,7 @@ class MainEntry:
     stamps: tuple[tuple[str, Stamp], ...]  # of the files that this part of the backup was read from
 
 
-@dataclass(frozen=True, slots=True)
-class PluginEntry:
+class PluginEntry(NamedTuple):
     """A plugin's storage, copied logically."""
 
     plugin: str
@@ -124,8 +118,7 @@ class PluginEntry:
     tables: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Where the parts of the project were: its plugin's id, and paths. Never written to."""
 
     plugin: str
@@ -134,8 +127,7 @@ class Layout:
     storage: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """All that one backup holds.
 
     `size`, `added` and `data` are bytes without the manifest's own; `packs` are the packs that hold

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -69,7 +69,7 @@ class PackWriter:
         self._start_pack()
 
     def _start_pack(self) -> None:
-        self._pack = secrets.token_hex(16)
+        self._pack = os.urandom(16).hex()
         self._sealer = self._keys.pack_sealer(self._pack)
         self._parts: list[Buffer] = [HEAD]
         self._size = len(HEAD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
-import secrets
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ class Repository:
         """Store a manifest: from here on the backup exists. Gives the bytes it occupies."""
         import zstandard
 
-        nonce = secrets.token_bytes(_NONCE_LENGTH)
+        nonce = os.urandom(_NONCE_LENGTH)
         packed = zstandard.ZstdCompressor(level=3).compress(encode(manifest))
         sealed = self.keys.manifest_sealer(manifest.backup).seal(nonce, packed)
         try:
@@ -118,7 +118,7 @@ class Repository:
 
 def create_repository(storage: Storage, encryption: Encryption, key: bytes) -> None:
     """Make a new repository; where there is one already, it is left as it is."""
-    identity = secrets.token_hex(16)
+    identity = os.urandom(16).hex()
     config: dict[str, object] = {
         "format": FORMAT,
         "id": identity,

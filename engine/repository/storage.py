@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -69,7 +68,7 @@ class LocalStorage:
     def put(self, name: str, parts: Sequence[Buffer]) -> None:
         """Write a temporary file beside the target, sync it, link it in place, sync the folder."""
         target = self._path(name)
-        temporary = target.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+        temporary = target.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
         with _explained(f"writing {name}"):
             self._make_folder(target.parent)
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -12,7 +12,6 @@ import itertools
 import os
 import sqlite3
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +48,7 @@ def begin(path: str, *, as_is: bool) -> Opening | Read:
             if small:
                 flat = setup.buffer[: opening.plan.page_count * opening.plan.page_size + PADDING]
                 live.read_into(flat.data[:-PADDING], 0)
-    opening = replace(opening, longest_lock=live.longest_lock)
+    opening = opening._replace(longest_lock=live.longest_lock)
     if not small:
         return opening
     try:
@@ -71,7 +70,7 @@ def _begin_copy(live: LiveFile, *, as_is: bool) -> Opening | Read:
     begun = begin(copy, as_is=as_is)
     if isinstance(begun, Read):
         Path(copy).unlink()
-    return replace(begun, stamp=stamp, longest_lock=0.0)
+    return begun._replace(stamp=stamp, longest_lock=0.0)
 
 
 def look(live: LiveFile, *, as_is: bool) -> Opening:
@@ -101,7 +100,7 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
         pieces = piece_hashes(flat[:-PADDING])
         with contextlib.suppress(NotCanonical):  # then it is read again when the file is settled
             part = store_pages(plan, first, flat)
-    return replace(part, counter=counter, pieces=pieces, longest_lock=live.longest_lock)
+    return part._replace(counter=counter, pieces=pieces, longest_lock=live.longest_lock)
 
 
 def seal(opening: Opening, parts: list[Slice]) -> Read:

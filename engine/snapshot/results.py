@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.project.maindb import DeviceRow
 from engine.repository.manifest import Image, Stamp
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from engine.repository.index import Names
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A file at the moment it was first read. `first` and `last` are epoch milliseconds.
 
     `path` is the file to read slices from: the database itself, or a private copy of one in WAL
@@ -34,8 +32,7 @@ class Opening:
     longest_lock: float
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """Chunks of consecutive pages, and what is needed to see later whether they changed.
 
     `names` is None where the pages were not those of the plan: somebody had changed them.
@@ -50,8 +47,7 @@ class Slice:
     longest_lock: float
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """A whole database, read and stored: its image, and what the manifest says of it.
 
     `names` are those of all chunks that belong to the image, its lists among them, joined.
@@ -66,8 +62,7 @@ class Read:
     longest_lock: float
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(NamedTuple):
     """A database that was copied row by row: its image, all its chunks, and rows per table."""
 
     image: Image
@@ -75,8 +70,7 @@ class Copied:
     tables: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MainRead:
+class MainRead(NamedTuple):
     """All of a project but its devices' databases, at one committed moment for each database."""
 
     main: Copied
@@ -91,8 +85,7 @@ class MainRead:
     longest_lock: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What some chunks occupy in the repository, in bytes, and the packs that hold them."""
 
     stored: int

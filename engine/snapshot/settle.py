@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +42,10 @@ def settle(path: str, before: Opening, parts: list[Slice], *, as_is: bool) -> Re
             raise Busy(f"{path} was rebuilt while it was being read.")
         dirty = _dirty_pieces(before.plan, opening.plan, parts)
         held = _read_changed(live, opening.plan, parts, dirty)
-    opening = replace(opening, longest_lock=max(before.longest_lock, live.longest_lock))
+    opening = opening._replace(longest_lock=max(before.longest_lock, live.longest_lock))
     settled = _replaced(opening.plan, parts, held)
     longest = max(part.longest_lock for part in parts)
-    return seal(opening, [replace(settled, longest_lock=longest)])
+    return seal(opening, [settled._replace(longest_lock=longest)])
 
 
 def _dirty_pieces(before: Plan, now: Plan, parts: list[Slice]) -> NDArray[np.bool_]:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def path(filled: Filled, tmp_path: Path) -> Path:
 def stamp(bench: Workbench, path: Path) -> Stamp:
     """The stamp of a look that was taken long enough after the last change."""
     found = bench.read(path).stamp
-    return replace(found, looked=found.changed + 2 * GRANULARITY)
+    return found._replace(looked=found.changed + 2 * GRANULARITY)
 
 
 def test_a_file_that_nobody_touched_is_unchanged(path: Path, stamp: Stamp) -> None:
@@ -46,8 +45,8 @@ def test_without_a_look_before_it_is_changed(path: Path) -> None:
 
 @pytest.mark.parametrize("late", [0, 1, GRANULARITY - 1])
 def test_a_look_too_close_to_the_change_is_no_proof(path: Path, stamp: Stamp, late: int) -> None:
-    assert not is_unchanged(path, replace(stamp, looked=stamp.changed + late))
-    assert is_unchanged(path, replace(stamp, looked=stamp.changed + GRANULARITY))
+    assert not is_unchanged(path, stamp._replace(looked=stamp.changed + late))
+    assert is_unchanged(path, stamp._replace(looked=stamp.changed + GRANULARITY))
 
 
 def rewrite(path: Path) -> None:
@@ -102,5 +101,5 @@ def test_any_doubt_counts_as_a_change(
 
 
 def test_the_change_counter_counts_where_the_times_do_not(path: Path, stamp: Stamp) -> None:
-    assert not is_unchanged(path, replace(stamp, counter=stamp.counter + 1))
-    assert is_unchanged(path, replace(stamp, counter=stamp.counter + 1), counter=False)
+    assert not is_unchanged(path, stamp._replace(counter=stamp.counter + 1))
+    assert is_unchanged(path, stamp._replace(counter=stamp.counter + 1), counter=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAIN = "import sys; from tui.cli import main; sys.exit(main(sys.argv[1:]))"
+MAIN = "from tui.cli import program; program()"
 HEAVY = ("numpy", "rich", "humanize", "cryptography", "yaml", "aiosqlite", "asyncio", "textual")
 
 

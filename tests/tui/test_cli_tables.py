@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -131,7 +130,7 @@ VIEWS: dict[str, Callable[[Layout], list[str]]] = {
         layout,
     ),
     "members": lambda layout: members_table(
-        replace(project("Plant 7"), owners=(HOSTILE, "rui")), layout
+        project("Plant 7")._replace(owners=(HOSTILE, "rui")), layout
     ),
     "backups": lambda layout: backups_table([backup(day) for day in (23, 22, 21)], NOW, layout),
     "show": lambda layout: details_lines(DETAILS, NOW, layout),
@@ -218,7 +217,7 @@ def test_a_backup_of_the_future_is_told_as_such() -> None:
 
 
 def test_a_damaged_backup_is_named_in_words() -> None:
-    bad = replace(backup(23), state=BackupState.DAMAGED)
+    bad = backup(23)._replace(state=BackupState.DAMAGED)
     assert "damaged" in backups_table([bad, backup(22)], NOW, Layout(80))[1]
     assert "1 damaged" in projects_table([project("P")], {"0123456789ab": [bad]}, NOW, Layout())[1]
 
@@ -240,7 +239,7 @@ def test_devices_without_data_are_told_with_the_reason() -> None:
 
 
 def test_no_prices_are_told_as_such() -> None:
-    free = replace(QUOTE, priced=False)
+    free = QUOTE._replace(priced=False)
     assert "No prices are set in this home" in "\n".join(quote_lines(free, Layout()))
 
 
@@ -256,5 +255,5 @@ def test_a_collaborator_reads_whose_the_backups_are() -> None:
 
 
 def test_costs_are_summed_by_currency() -> None:
-    other = replace(COST, creation_fee=Money(Decimal(10), "USD"), running=Money(Decimal(1), "USD"))
+    other = COST._replace(creation_fee=Money(Decimal(10), "USD"), running=Money(Decimal(1), "USD"))
     assert "In all 110.00 EUR, 11.00 USD." in costs_table([COST, COST, other], Layout())

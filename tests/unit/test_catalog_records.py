@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -265,7 +264,7 @@ async def test_roles_outlive_their_project_and_can_be_cleared(catalog: Catalog) 
 
 
 async def test_a_backup_is_kept_whole(catalog: Catalog) -> None:
-    one = replace(backup(1), verified=START + HOUR, state=BackupState.DAMAGED)
+    one = backup(1)._replace(verified=START + HOUR, state=BackupState.DAMAGED)
     assert await catalog.backups.add(one, "Plant 7", ["no data of device x", 'a "quote"'])
     row = await catalog.backups.latest(P1)
     assert row is not None
@@ -275,7 +274,7 @@ async def test_a_backup_is_kept_whole(catalog: Catalog) -> None:
 
 async def test_a_backup_is_added_once(catalog: Catalog) -> None:
     assert await catalog.backups.add(backup(1), "Plant 7")
-    assert not await catalog.backups.add(replace(backup(1), size=999), "Another")
+    assert not await catalog.backups.add(backup(1)._replace(size=999), "Another")
     (row,) = await catalog.backups.list(P1)
     assert (row.backup.size, row.project_name) == (1, "Plant 7")
 
@@ -306,7 +305,7 @@ async def test_a_backup_is_found_by_its_id_or_a_beginning_that_is_its_own(
 ) -> None:
     ids = ["abcd11", "abcd22", "abcd", "ABCE33", "%%%%%%", "____"]
     for one in ids:
-        await catalog.backups.add(replace(backup(0), id=one), "Plant 7")
+        await catalog.backups.add(backup(0)._replace(id=one), "Plant 7")
 
     async def found(ref: str) -> str | None:
         row = await catalog.backups.find(ref)
@@ -324,8 +323,8 @@ async def test_a_backup_is_found_by_its_id_or_a_beginning_that_is_its_own(
 
 
 async def test_a_search_tells_nothing_of_other_projects(catalog: Catalog) -> None:
-    await catalog.backups.add(replace(backup(0), id="abcd11"), "Plant 7")
-    await catalog.backups.add(replace(backup(0, P2), id="abcd22"), "Secret")
+    await catalog.backups.add(backup(0)._replace(id="abcd11"), "Plant 7")
+    await catalog.backups.add(backup(0, P2)._replace(id="abcd22"), "Secret")
     row = await catalog.backups.find("abcd", projects={P1})
     assert row is not None
     assert row.backup.id == "abcd11"
@@ -360,8 +359,8 @@ async def test_a_job_starts_and_ends_once(catalog: Catalog, clock: Hand) -> None
     assert await catalog.jobs.finish(job.id, JobState.FAILED, "The disk is full.")
     assert not await catalog.jobs.finish(job.id, JobState.SUCCEEDED)
     ended = await catalog.jobs.get(job.id)
-    assert ended == replace(
-        job, state=JobState.FAILED, reason="The disk is full.", finished=START + HOUR
+    assert ended == job._replace(
+        state=JobState.FAILED, reason="The disk is full.", finished=START + HOUR
     )
     assert await catalog.jobs.get("nothing") is None
     with pytest.raises(ValueError, match="no end"):
@@ -540,4 +539,4 @@ async def test_lines_that_are_only_added_cannot_be_touched(
 
 async def test_a_moment_without_a_zone_is_never_kept(catalog: Catalog) -> None:
     with pytest.raises(ValueError, match="time zone"):
-        await catalog.backups.add(replace(backup(1), date=START.replace(tzinfo=None)), "Plant 7")
+        await catalog.backups.add(backup(1)._replace(date=START.replace(tzinfo=None)), "Plant 7")

@@ -4,7 +4,6 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,15 +224,15 @@ def test_an_item_of_an_unknown_kind_wakes_nothing(connection: sqlite3.Connection
     items = hold(connection)
     before = content(connection)
     with pytest.raises(Failed):
-        release(connection, (*items, replace(items[0], column="name")))
+        release(connection, (*items, items[0]._replace(column="name")))
     assert content(connection) == before
 
 
 def test_held_items_as_their_owner_reads_them() -> None:
     retention = HeldItem("data retention", "d", "Tank", "chunk_retention", 6, 1200)
     assert quiet_item(retention) == QuietItem("data retention", "d", "Tank", "6 months")
-    assert quiet_item(replace(retention, was=1, held=36500)).was == "1 day"
-    assert quiet_item(replace(retention, was=None)).was == "not set"
-    words = replace(retention, column="data_retention", was="1 month", held="forever")
+    assert quiet_item(retention._replace(was=1, held=36500)).was == "1 day"
+    assert quiet_item(retention._replace(was=None)).was == "not set"
+    words = retention._replace(column="data_retention", was="1 month", held="forever")
     assert quiet_item(words).was == "1 month"
     assert quiet_item(HeldItem("action", "a", "Too hot", "active", 1, 0)).was == "on"

@@ -6,7 +6,6 @@ import copy
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ MANIFEST = Manifest(
     date=datetime(2026, 11, 23, 3, 0, 0, 123000, tzinfo=UTC),
     kind=BackupKind.SCHEDULED,
     main=MainEntry(
-        image=replace(IMAGE, page_count=1, lists=(bytes(16),), lookalikes=(), id_column=None),
+        image=IMAGE._replace(page_count=1, lists=(bytes(16),), lookalikes=(), id_column=None),
         tables=(("device", 2), ("a table", 0)),
         actions=1,
         analyses=2,
@@ -84,7 +83,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_a_name_that_is_no_unicode_survives() -> None:
-    odd = replace(MANIFEST, project_name="\ud800 \x00 \N{ESCAPE}[2J")
+    odd = MANIFEST._replace(project_name="\ud800 \x00 \N{ESCAPE}[2J")
     assert decode(encode(odd), BACKUP, CHUNK_SIZE) == odd
 
 
@@ -312,7 +311,7 @@ def test_a_manifest_is_put_once(repository: Repository, memory_storage: MemorySt
     assert memory_storage.size(f"manifests/{BACKUP}") == size
     assert repository.manifest(BACKUP) == MANIFEST
     with pytest.raises(Failed, match="exists already"):
-        repository.put_manifest(replace(MANIFEST, size=999))
+        repository.put_manifest(MANIFEST._replace(size=999))
     assert repository.manifest(BACKUP) == MANIFEST
     assert (b"Pumps" in memory_storage.read(f"manifests/{BACKUP}")) is False
 
@@ -348,7 +347,7 @@ def test_manifests_that_change_places_are_noticed(
 ) -> None:
     other = "ffffffffffff"
     repository.put_manifest(MANIFEST)
-    repository.put_manifest(replace(MANIFEST, backup=other))
+    repository.put_manifest(MANIFEST._replace(backup=other))
     objects = memory_storage.objects
     one, two = f"manifests/{BACKUP}", f"manifests/{other}"
     objects[one], objects[two] = objects[two], objects[one]

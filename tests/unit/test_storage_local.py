@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import secrets
 import signal
 import stat
 import subprocess
@@ -72,7 +71,7 @@ def test_a_temporary_file_of_another_writer_is_never_used(
     storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage.put("packs/ab/first", [b"first"])
-    monkeypatch.setattr(secrets, "token_hex", lambda _: "0" * 16)
+    monkeypatch.setattr(os, "urandom", bytes)
     foreign = tmp_path / "repository/packs/ab" / f".new-{'0' * 16}"
     foreign.write_bytes(b"somebody else's")
     foreign.chmod(0o644)
