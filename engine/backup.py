@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.changes import find_changes
 from engine.handle import Report
+from engine.home import Home
 from engine.model import Backup, BackupKind, BackupState, LeaveOut, Progress
 from engine.project.instance import Instance
 from engine.repository.manifest import Image, Layout, MainEntry, Manifest, PluginEntry
@@ -64,14 +64,14 @@ async def take_backup(
     repository: Repository,
     request: Request,
     previous: Manifest | None,
-    make_scratch: Callable[[], Path],
+    home: Home,
     report: Report,
 ) -> Manifest:
     """Read and store all that a backup holds; gives its manifest, which is still to be put.
 
     `previous` is the project's last backup, if its chunks are known to be there: files that did
-    not change since are not read. `make_scratch` makes an empty private folder. When this is
-    cancelled or fails, nothing of it exists but packs that no manifest names.
+    not change since are not read. When this is cancelled or fails, nothing of it exists but packs
+    that no manifest names.
 
     Raises `SourceMissing`, `SourceDamaged`, `SettingsInvalid`, `Busy` and `StorageFailed`.
     """
@@ -80,20 +80,24 @@ async def take_backup(
     if previous is not None and not changes.anything:
         report(Progress("finishing", 0, 0))
         return _unchanged(request, instance, previous)
+    from engine.children import Children
     from engine.reading import Reading
+    from engine.snapshot import tasks
 
-    reading = Reading(
-        repository,
-        instance,
-        previous,
-        changes,
-        leave_out=request.leave_out,
-        without_damaged=request.without_damaged,
-        report=report,
-    )
+    scratch = await asyncio.to_thread(home.make_scratch)
     mark_prefix = new_mark_prefix(repository.id)
-    scratch = await asyncio.to_thread(make_scratch)
-    sources = await reading.run(scratch, mark_prefix)
+    async with Children(
+        tasks.configure, repository, request.leave_out, str(scratch), preload=tasks.NEEDED
+    ) as children:
+        reading = Reading(
+            children,
+            instance,
+            previous,
+            changes,
+            without_damaged=request.without_damaged,
+            report=report,
+        )
+        sources = await reading.run(mark_prefix)
     report(Progress("finishing", 0, 0))
     return _manifest(request, instance, previous, sources, mark_prefix)
 

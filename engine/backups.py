@@ -67,14 +67,16 @@ class Backups(Session):
         latest = await self._catalog.backups.latest(row.id)
         reading = asyncio.ensure_future(asyncio.to_thread(self._read_manifest, latest))
 
-        async def work(job: str, report: Report) -> Backup:
+        async def previous() -> Manifest | None:
             newest = await self._catalog.backups.latest(row.id)
             manifest = await reading
             if newest != latest:  # another backup was made before this job could begin
                 manifest = await asyncio.to_thread(self._read_manifest, newest)
-            previous = await asyncio.to_thread(self._usable, manifest, request.leave_out)
+            return await asyncio.to_thread(self._usable, manifest, request.leave_out)
+
+        async def work(job: str, report: Report) -> Backup:
             made = await take_backup(
-                self._repository, request, previous, self._home.make_scratch, report
+                self._repository, request, await previous(), self._home, report
             )
 
             async def publish() -> Backup:

@@ -11,10 +11,9 @@ from engine.changes import Changes
 from engine.children import Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
-from engine.model import LeaveOut, Progress
+from engine.model import Progress
 from engine.project.instance import Instance
 from engine.repository.manifest import DeviceEntry, Manifest
-from engine.repository.repository import Repository
 from engine.snapshot import tasks
 from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice
 
@@ -50,20 +49,18 @@ class Reading:
 
     def __init__(
         self,
-        repository: Repository,
+        children: Children,
         instance: Instance,
         previous: Manifest | None,
         changes: Changes,
         *,
-        leave_out: LeaveOut,
         without_damaged: bool,
         report: Report,
     ) -> None:
-        self._repository = repository
+        self._children = children
         self._instance = instance
         self._before = {device.id: device for device in previous.devices} if previous else {}
         self._changes = changes
-        self._leave_out = leave_out
         self._without_damaged = without_damaged
         self._report = report
         self._done = 0
@@ -72,29 +69,22 @@ class Reading:
         self._chunks: list[bytes] = []  # of every image that was read; measured at the end
         self._notes: list[str] = []
 
-    async def run(self, scratch: Path, mark_prefix: str) -> Sources:
+    async def run(self, mark_prefix: str) -> Sources:
         """Read and store everything that may have changed.
 
-        `scratch` is an empty private folder. Raises `SourceMissing`, `SourceDamaged`, which names
-        the devices, `SettingsInvalid`, `Busy` and `StorageFailed`.
+        Raises `SourceMissing`, `SourceDamaged`, which names the devices, `SettingsInvalid`, `Busy`
+        and `StorageFailed`.
         """
-        async with Children(
-            tasks.configure,
-            self._repository,
-            self._leave_out,
-            str(scratch),
-            preload=tasks.NEEDED,
-        ) as self._children:
-            # The main database comes first: then every device that it names has its data.
-            main: MainRead | None = None
-            if self._changes.main:
-                main = await self._children.run(tasks.read_main, self._instance, mark_prefix)
-            devices = await self._devices(main)
-            packs: dict[str, int] = {}
-            for made in await self._children.each(tasks.finish):
-                packs |= made
-            images = [*_main_names(main), *self._chunks]
-            measured = await self._children.run(tasks.measure_images, images)
+        # The main database comes first: then every device that it names has its data.
+        main: MainRead | None = None
+        if self._changes.main:
+            main = await self._children.run(tasks.read_main, self._instance, mark_prefix)
+        devices = await self._devices(main)
+        packs: dict[str, int] = {}
+        for made in await self._children.each(tasks.finish):
+            packs |= made
+        images = [*_main_names(main), *self._chunks]
+        measured = await self._children.run(tasks.measure_images, images, packs)
         by_names = dict(zip(images, measured, strict=True))
         return Sources(main, tuple(devices), by_names, packs, tuple(self._notes))
 

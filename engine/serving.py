@@ -28,9 +28,11 @@ def start(sockets: str, *preload: str) -> None:
     anything else here. It has no thread then, and nothing open but the sockets.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
+    gc.disable()  # there is no garbage yet, and looking for it takes a tenth of the time
     for module in preload:
         importlib.import_module(module)
     gc.freeze()  # so that looking for garbage does not copy what is shared
+    gc.enable()
     first, *others = numbers = [int(number) for number in sockets.split(",")]
     for own in others:
         if os.fork() == 0:

@@ -101,16 +101,14 @@ def _clean(home: Home, repository: Repository) -> None:
 
 async def needs_mending(home: Home, catalog: Catalog, repository: Repository) -> bool:
     """Whether a process died here: unfinished jobs or projects, or manifests that nobody knows."""
-    jobs = await catalog.jobs.list()
-    if any(job.state is JobState.RUNNING for job in jobs):
+    if await catalog.anything_unfinished():
         return True
-    projects = await catalog.projects.list(include_creating=True)
-    if any(project.state is ProjectState.CREATING for project in projects):
-        return True  # not only a restore that died: a deletion, too
-    if await asyncio.to_thread(home.has_temporary_files):
-        return True
-    there = await asyncio.to_thread(repository.manifests)
-    return not (await catalog.backups.ids()).issuperset(there)
+    known = await catalog.backups.ids()
+
+    def look() -> bool:
+        return home.has_temporary_files() or not known.issuperset(repository.manifests())
+
+    return await asyncio.to_thread(look)
 
 
 async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:

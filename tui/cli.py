@@ -7,11 +7,8 @@ and 130 after Ctrl+C.
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import click
 
@@ -39,9 +36,6 @@ COMMANDS = (
     "repository",
 )
 
-# What start-up makes lives to the end; looking through it for garbage takes a tenth of the time.
-_COLLECT_AFTER = 100_000
-
 
 @click.group(
     cls=Group,
@@ -65,7 +59,6 @@ def root(context: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing is raised, all is told."""
-    gc.set_threshold(_COLLECT_AFTER)
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     try:
@@ -79,15 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return report(error, as_json=asks_for_json(given))
     return 0
-
-
-def program() -> NoReturn:
-    """Run the command of this process, then end the process.
-
-    Nothing is left to tidy: the engine is closed, its threads have ended, and what was printed is
-    flushed. Letting Python take its modules apart would take a tenth of a short command's time.
-    """
-    os._exit(main())
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from engine.catalog.members import Members
 from engine.catalog.projects import ProjectRow, Projects
 from engine.clock import Clock, system_clock
 from engine.errors import NotFound
-from engine.model import Project, Role
+from engine.model import JobState, Project, ProjectState, Role
 from engine.private import check_private
 
 __all__ = ["CATALOG_FILE", "BackupRow", "Catalog", "JobRow", "ProjectRow", "Transaction"]
@@ -109,6 +109,16 @@ class Catalog:
     def in_transaction(self) -> bool:
         """Whether the running task is inside a `transaction` block."""
         return self._database.in_transaction
+
+    async def anything_unfinished(self) -> bool:
+        """Whether a job is running, or a project is being made or deleted."""
+        ((found,),) = await self._database.rows(
+            "SELECT EXISTS (SELECT 1 FROM job WHERE state = ?)"
+            " OR EXISTS (SELECT 1 FROM project WHERE state = ?)",
+            JobState.RUNNING.value,
+            ProjectState.CREATING.value,
+        )
+        return bool(found)
 
     async def describe(self, rows: Iterable[ProjectRow], user: str) -> Sequence[Project]:
         """Projects with everyone who belongs to them, and what `user` is to each."""

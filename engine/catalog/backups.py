@@ -33,7 +33,7 @@ class Backups:
 
     async def add(self, backup: Backup, project_name: str, notes: Sequence[str] = ()) -> bool:
         """Add a backup; gives False, and changes nothing, when its id is there already."""
-        added = await self._database.change(
+        return await self._database.change(
             "INSERT INTO backup (id, project, project_name, date, kind, state, size, added, data,"
             " devices, variables, actions, analyses, accounts, verified, notes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -55,7 +55,6 @@ class Backups:
             None if backup.verified is None else date_text(backup.verified),
             json.dumps(list(notes)),
         )
-        return added > 0
 
     async def list(self, project: str) -> Sequence[BackupRow]:
         """The backups of a project, newest first; those of one moment by id, downwards."""
@@ -129,7 +128,7 @@ class Backups:
 
     async def remove(self, backup: str) -> bool:
         """Forget a backup whose manifest is gone; gives whether it was known."""
-        return bool(await self._database.change("DELETE FROM backup WHERE id = ?", backup))
+        return await self._database.change("DELETE FROM backup WHERE id = ?", backup)
 
     async def ids(self) -> frozenset[str]:
         """The ids of all backups, to compare with the manifests in the repository."""

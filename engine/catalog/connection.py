@@ -80,15 +80,19 @@ class Database:
             raise _named(error, path) or error from error
         database = cls(connection, path, patience)
         try:
-            await database.rows("PRAGMA foreign_keys = ON")
-            await database.rows("PRAGMA recursive_triggers = ON")
-            await database.rows("PRAGMA trusted_schema = OFF")
-            # A charge, or a project that was just finished, must outlive a power cut.
-            await database.rows("PRAGMA synchronous = FULL")
+            await database._patiently(database._set_up)
         except BaseException:
             await database.close()
             raise
         return database
+
+    async def _set_up(self) -> None:
+        # A charge, or a project that was just finished, must outlive a power cut.
+        async with self._connection.executescript(
+            "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON;"
+            " PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL"
+        ):
+            pass
 
     async def use_wal(self) -> None:
         """Write ahead to a log from now on, as a property of the file: readers never wait."""
@@ -117,12 +121,13 @@ class Database:
         except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             raise damaged(self.path, f"a row cannot be understood ({error})") from error
 
-    async def change(self, sql: str, *values: Value) -> int:
-        """Run one statement, in the task's transaction or else in its own: the number of rows."""
+    async def change(self, sql: str, *values: Value) -> bool:
+        """Run one statement, in the task's transaction or else in its own: whether rows changed."""
 
-        async def work() -> int:
-            async with self._connection.execute(sql, _storable(values)) as cursor:
-                return cursor.rowcount
+        async def work() -> bool:
+            before = self._connection.total_changes
+            await self._connection.execute_fetchall(sql, _storable(values))
+            return self._connection.total_changes > before
 
         async with self._my_turn():
             return await self._patiently(work)
@@ -146,8 +151,7 @@ class Database:
             transaction = Transaction()
 
             async def begin() -> None:
-                async with self._connection.execute("BEGIN IMMEDIATE"):
-                    pass
+                await self._connection.execute_fetchall("BEGIN IMMEDIATE")
 
             async def commit() -> None:
                 await self._connection.commit()

@@ -37,7 +37,7 @@ class Costs:
 
         Gives False, and changes nothing, when it is active already.
         """
-        begun = await self._database.change(
+        return await self._database.change(
             "INSERT INTO active_interval (project, project_name, started, hourly, currency)"
             " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project) WHERE ended IS NULL DO NOTHING",
             project,
@@ -46,20 +46,18 @@ class Costs:
             exact_text(hourly.amount),
             hourly.currency,
         )
-        return begun > 0
 
     async def end(self, project: str) -> bool:
         """Note that a project is not active any more from now on; False when it was not.
 
         Under a clock that was turned back, the interval ends when it began.
         """
-        ended = await self._database.change(
+        return await self._database.change(
             "UPDATE active_interval SET ended = max(started, ?)"
             " WHERE project = ? AND ended IS NULL",
             date_text(self._clock()),
             project,
         )
-        return ended > 0
 
     async def charges(self, projects: Collection[str] | None = None) -> Sequence[Charge]:
         """All charges, or those of some projects (ids), in the order in which they fell due."""

@@ -69,7 +69,7 @@ class Jobs:
         """
         if state is JobState.RUNNING:
             raise ValueError("running is no end")
-        changed = await self._database.change(
+        return await self._database.change(
             "UPDATE job SET state = ?, reason = ?, finished = ? WHERE id = ? AND state = ?",
             state.value,
             reason,
@@ -77,7 +77,6 @@ class Jobs:
             job,
             JobState.RUNNING.value,
         )
-        return changed > 0
 
     async def get(self, job: str) -> JobRow | None:
         """The job with that id; None if there is none."""

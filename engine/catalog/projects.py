@@ -117,10 +117,9 @@ class Projects:
 
     async def remove_unfinished(self, project: str) -> bool:
         """Remove a project that is still being made, and free its name; gives whether it was."""
-        changed = await self._database.change(
+        return await self._database.change(
             "DELETE FROM project WHERE id = ? AND state = ?", project, ProjectState.CREATING.value
         )
-        return bool(changed)
 
     async def _one(
         self, where: str, value: str | bytes, include_creating: bool

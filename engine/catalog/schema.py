@@ -197,8 +197,10 @@ async def create(path: Path, *, patience: float = PATIENCE) -> None:
 
 
 async def _version(database: Database, known: int, *, new: bool) -> int:
-    version = int((await database.rows("PRAGMA user_version"))[0][0])
-    application = int((await database.rows("PRAGMA application_id"))[0][0])
+    ((found, application),) = await database.rows(
+        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
+    )
+    version = int(found)
     if new and version == 0 and application == 0:
         return 0
     if application != _APPLICATION or version < 1:

@@ -39,7 +39,7 @@ moved to another pack or place still opens. Not encrypted: a keyed BLAKE3 tag of
 **Manifests.** ``BKSTMFST`` and a version byte; 12 random bytes, the nonce; JSON, compressed with
 zstd and sealed under a key derived for this manifest alone from the manifest key and the backup's
 id: a manifest that is renamed, altered or forged does not open. Every name and number in it is
-checked before it is used (`engine.repository.manifest`).
+checked before it is used (`engine.repository.manifest_json`).
 
 Write order
 ===========

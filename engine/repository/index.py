@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import RepositoryDamaged
 from engine.repository.keys import Keys
-from engine.repository.packs import HEAD, NAME_LENGTH, Trailer, read_trailer
+from engine.repository.packs import HEAD, NAME_LENGTH, Trailer, object_name, read_trailer
 from engine.repository.storage import Storage
 
 Names = NDArray[np.uint8]  # shape (chunks, 16)
@@ -134,21 +134,31 @@ def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[An
     return np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
 
 
-def load_index(storage: Storage, keys: Keys) -> ChunkIndex:
-    """Read the trailers of all packs. Damaged trailers are passed over and named in the index."""
+def load_index(storage: Storage, keys: Keys, sizes: Mapping[str, int] | None = None) -> ChunkIndex:
+    """Read the trailers of all packs, or of those in `sizes`, which gives their bytes.
+
+    Damaged trailers are passed over and named in the index.
+    """
     packs: list[str] = []
     trailers: list[Trailer] = []
     unreadable: list[str] = []
-    for name, size in sorted(storage.list("packs")):
-        pack = name.rpartition("/")[2]
-        if name != f"packs/{pack[:2]}/{pack}" or len(pack) != 2 * NAME_LENGTH:
-            continue  # a copy or a stray file: only what stands in its own place counts
+    for pack, size in sorted((_all_packs(storage) if sizes is None else sizes).items()):
         try:
             trailers.append(read_trailer(storage, keys, pack, size))
             packs.append(pack)
         except RepositoryDamaged:
             unreadable.append(pack)
     return ChunkIndex(packs, trailers, damaged_frames(storage), tuple(unreadable))
+
+
+def _all_packs(storage: Storage) -> dict[str, int]:
+    """The packs that stand in their own place, which copies and stray files do not."""
+    found = {}
+    for name, size in storage.list("packs"):
+        pack = name.rpartition("/")[2]
+        if name == object_name(pack) and len(pack) == 2 * NAME_LENGTH:
+            found[pack] = size
+    return found
 
 
 def damaged_frames(storage: Storage) -> set[tuple[str, int]]:

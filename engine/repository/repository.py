@@ -13,15 +13,8 @@ from typing import TYPE_CHECKING
 from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew, WrongKey
 from engine.model import Encryption
 from engine.repository.keys import KEY_LENGTH, Keys, SealBroken
-from engine.repository.manifest import (
-    BACKUP_ID,
-    LIST_NAMES,
-    NAME_LENGTH,
-    Image,
-    Manifest,
-    decode,
-    encode,
-)
+from engine.repository.manifest import LIST_NAMES, NAME_LENGTH, Image, Manifest
+from engine.repository.manifest_json import BACKUP_ID, decode, encode
 from engine.repository.storage import AlreadyStored, NotStored, Storage
 
 if TYPE_CHECKING:

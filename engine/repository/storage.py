@@ -107,12 +107,13 @@ class LocalStorage:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Walk the folder; files that no object may be named are passed over."""
         with _explained(f"listing {prefix}"):
+            top = len(os.fspath(self._folder)) + 1
             for base, _, files in os.walk(self._folder / prefix, onerror=_raise_unless_gone):
                 for file in files:
-                    name = Path(base, file).relative_to(self._folder).as_posix()
-                    if _NAME.fullmatch(name):
+                    path = f"{base}/{file}"
+                    if _NAME.fullmatch(path, top):
                         with contextlib.suppress(FileNotFoundError):  # removed while listing
-                            yield name, Path(base, file).stat().st_size
+                            yield path[top:], Path(path).stat().st_size
 
     def delete(self, name: str) -> None:
         """Unlink the file and sync its folder."""

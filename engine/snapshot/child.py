@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes
+from engine.repository.index import load_index
 from engine.repository.repository import Repository
 from engine.snapshot.results import Measured
 from engine.snapshot.store import ChunkStore, measure
@@ -40,6 +42,11 @@ def finish() -> dict[str, int]:
     return setup.store.finish()
 
 
-def measure_images(images: list[bytes]) -> list[Measured]:
-    """`measure`, as a task."""
-    return measure(setup.store.repository, images)
+def measure_images(images: list[bytes], packs: Mapping[str, int]) -> list[Measured]:
+    """Look up the chunks of images, once `packs` (with their sizes) were made for them.
+
+    The trailers of these are read back from the storage. See `measure`.
+    """
+    repository = setup.store.repository
+    made = load_index(repository.storage, repository.keys, packs)
+    return measure([made, setup.store.index], images)

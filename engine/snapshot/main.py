@@ -22,7 +22,8 @@ from engine.pages.header import Header, NotCanonical
 from engine.project.instance import Instance
 from engine.project.maindb import EMPTY_TABLES, MainFacts, copy_main, copy_plugin_storage
 from engine.project.settings_files import collect
-from engine.repository.manifest import PLUGIN_ID, Stamp
+from engine.repository.manifest import Stamp
+from engine.repository.manifest_json import PLUGIN_ID
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.databases import page_reader, store_plain
 from engine.snapshot.live import LiveFile

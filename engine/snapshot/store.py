@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from blake3 import blake3
@@ -84,24 +84,29 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
             start = at
 
 
-def measure(repository: Repository, images: list[bytes]) -> list[Measured]:
-    """Look chunks up in the repository as it is now: what each image's occupy, and where they are.
+def measure(indexes: Sequence[ChunkIndex], images: list[bytes]) -> list[Measured]:
+    """Look chunks up: what each image's occupy, and where they are.
 
-    `images` are the names of each image's chunks, joined.
+    `images` are the names of each image's chunks, joined. What one index lacks is looked up in the
+    next.
 
-    Raises `Failed` where one is not there: then the backup must not come to exist.
+    Raises `Failed` where a chunk is in none: then the backup must not come to exist.
     """
-    index = load_index(repository.storage, repository.keys)
     found = []
     for joined in images:
         names = np.frombuffer(joined, np.uint8).reshape(-1, NAME_LENGTH)
-        filled = names[names.any(axis=1)]
-        places = index.find(filled)
-        if bool((places < 0).any()):
+        wanted = names[names.any(axis=1)]
+        stored, packs = 0.0, set[str]()
+        for index in indexes:
+            places = index.find(wanted)
+            unique = np.unique(places[places >= 0])
+            stored += index.stored_bytes(unique)
+            packs |= index.packs_of(unique)
+            wanted = wanted[places < 0]
+        if wanted.size:
             raise Failed(
                 "The backup was not made: a chunk that was just stored is not in the repository.",
                 hint="Earlier backups are safe. Is something else writing to the repository?",
             )
-        unique = np.unique(places)
-        found.append(Measured(round(index.stored_bytes(unique)), frozenset(index.packs_of(unique))))
+        found.append(Measured(round(stored), frozenset(packs)))
     return found

@@ -5,15 +5,16 @@ Importing this is cheap, for the parent does: what a task needs is imported wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.model import LeaveOut
 from engine.project.instance import Instance
 from engine.repository.repository import Repository
-from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
 
 if TYPE_CHECKING:
     from engine.pages.canonical import Plan
+    from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
 
 # What a child imports before anything is asked of it.
 NEEDED = ("engine.snapshot.databases", "engine.snapshot.main", "engine.snapshot.tasks")
@@ -75,8 +76,8 @@ def finish() -> dict[str, int]:
     return child.finish()
 
 
-def measure_images(images: list[bytes]) -> list[Measured]:
+def measure_images(images: list[bytes], packs: Mapping[str, int]) -> list[Measured]:
     """See `engine.snapshot.child.measure_images`."""
     from engine.snapshot import child
 
-    return child.measure_images(images)
+    return child.measure_images(images, packs)

@@ -80,6 +80,8 @@ class Results:
 def main() -> None:
     """Run what the command line asks for and print the tables."""
     options, remove = parse(sys.argv[1:])
+    # An installed Backstay has its bytecode beside it; here the first run makes what is missing.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         say(
             f"{platform.platform()}, {os.cpu_count()} processors, Python "

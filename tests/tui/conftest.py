@@ -25,7 +25,7 @@ from tui.cli import main
 ROOT = Path(__file__).parents[2]
 INSTANCE = ROOT / "tests" / "data" / "instance"
 PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n'
-MAIN = "from tui.cli import program; program()"
+MAIN = "from tui.__main__ import program; program()"
 _TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 
 

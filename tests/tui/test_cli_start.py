@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAIN = "from tui.cli import program; program()"
+MAIN = "from tui.__main__ import program; program()"
 HEAVY = ("numpy", "rich", "humanize", "cryptography", "yaml", "aiosqlite", "asyncio", "textual")
 
 

@@ -24,9 +24,8 @@ from engine.repository.manifest import (
     Manifest,
     PluginEntry,
     Stamp,
-    decode,
-    encode,
 )
+from engine.repository.manifest_json import decode, encode
 from engine.repository.repository import CHUNK_SIZE, Repository, create_repository, open_repository
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from engine.repository.repository import (
     open_repository,
 )
 from engine.repository.storage import Buffer, LocalStorage, Storage, storage_failed
+from engine.snapshot.results import Measured
 from engine.snapshot.store import ChunkStore, measure
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def read(repository: Repository, names: Names, size: int) -> bytes:
     index = load_index(repository.storage, repository.keys)
     ChunkReader(repository, index).read_into(names, CHUNK_SIZE, memoryview(buffer))
     return bytes(buffer)
+
+
+def measured(repository: Repository, images: list[bytes]) -> list[Measured]:
+    return measure([load_index(repository.storage, repository.keys)], images)
 
 
 def only_pack(storage: MemoryStorage) -> str:
@@ -267,10 +272,10 @@ def test_what_was_damaged_is_stored_again_and_old_images_are_whole(
         read(repository, names, data.size)
     assert repository.has_damage() is (where == "frame")
     with pytest.raises(Failed, match="was not made"):
-        measure(repository, [names.tobytes()])
+        measured(repository, [names.tobytes()])
     store(repository, data)
     assert read(repository, names, data.size) == data.tobytes()
-    assert measure(repository, [names.tobytes()])[0].stored > 0
+    assert measured(repository, [names.tobytes()])[0].stored > 0
 
 
 def test_damage_in_one_frame_costs_no_other(
@@ -390,7 +395,7 @@ def test_measuring_notices_a_store_that_forgets(
     names = store(repository, some_bytes(48))
     assert storage.puts == 3
     with pytest.raises(Failed, match="a chunk that was just stored is not in the repository"):
-        measure(repository, [names.tobytes()])
+        measured(repository, [names.tobytes()])
 
 
 def test_a_mark_that_cannot_be_written_does_not_hide_the_damage(
@@ -409,7 +414,7 @@ def test_a_mark_that_cannot_be_written_does_not_hide_the_damage(
 def test_measuring_tells_what_images_share(repository: Repository) -> None:
     one = some_bytes(20)
     names = store(repository, one)
-    both = measure(repository, [names.tobytes(), names[:5].tobytes(), b""])
+    both = measured(repository, [names.tobytes(), names[:5].tobytes(), b""])
     whole, part, nothing = (each.stored for each in both)
     assert whole == pytest.approx(sum(repository.packs().values()), rel=0.01)
     assert 0 < part < whole / 3
