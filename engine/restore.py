@@ -242,6 +242,14 @@ class _Restore:
 
         runs = await together(part(first, count) for first, count in databases.slices(device.image))
         await self._children.run(databases.finish, job, runs)
+        # It is checked in both children while it goes to disk.
+        await together(
+            [
+                self._children.run(databases.check_trees_of, job),
+                self._children.run(databases.check_rows_of, job),
+                asyncio.to_thread(_sync_file, path),
+            ]
+        )
 
     def _advance(self, image: Image) -> None:
         self._done += image.size
@@ -296,6 +304,14 @@ def _device_kinds(database: Path) -> dict[str, str]:
     return {str(device): str(kind) for device, kind in rows}
 
 
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _sync_tree(folder: Path) -> None:
     """Bring small files and all names of a folder to disk; databases of devices are there already.
 
@@ -304,11 +320,7 @@ def _sync_tree(folder: Path) -> None:
     for base, _, files in os.walk(folder, topdown=False):
         if Path(base).name != "devices":
             for file in files:
-                handle = os.open(Path(base, file), os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                _sync_file(Path(base, file))
         sync_folder(Path(base))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -57,8 +58,14 @@ def _build_primary_key(pages: Pages, shape: Shape, runs: Runs, prefix: bytes) ->
     page_count = int(new[-1]) if new.size else header.page_count
     pages.resize(page_count)
     numbers = np.concatenate([taken, new, [shape.primary_key.root]])
-    for own, built in build_index(tree, runs, prefix, numbers):
-        pages.write(own, built)
+    with ThreadPoolExecutor(1, "write-index") as pool:  # some pages are written, more are built
+        writing: Future[None] | None = None
+        for own, built in build_index(tree, runs, prefix, numbers):
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(pages.write, own, built)
+        if writing is not None:
+            writing.result()
     first_trunk, trunks = write_freelist(free[taken.size :], size)
     for number, trunk in trunks.items():
         pages.patch((number - 1) * size, trunk)
@@ -107,17 +114,18 @@ def renew_by_sql(pages: Pages, prefix: bytes) -> None:
         )
 
 
-def check(pages: Pages, rows: int) -> None:
-    """Check a finished database.
-
-    Its b-trees must be sound, and its table and its primary key must both have `rows` entries.
-    Raises `NotCanonical`, saying what is wrong.
-    """
+def check_trees(pages: Pages) -> None:
+    """Check that the b-trees of a finished database are sound. Raises `NotCanonical`."""
     with pages.connect() as connection:
         connection.execute("PRAGMA cell_size_check = ON")
         verdict = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         if verdict != ["ok"]:
             raise NotCanonical("SQLite finds it malformed: " + "; ".join(verdict)[:300])
+
+
+def check_rows(pages: Pages, rows: int) -> None:
+    """Check that a table and its primary key both have `rows` entries. Raises `NotCanonical`."""
+    with pages.connect() as connection:
         counts = {connection.execute("SELECT count(*) FROM data NOT INDEXED").fetchone()[0]}
         for (name,) in connection.execute(
             "SELECT name FROM pragma_index_list('data') WHERE origin = 'pk' AND partial = 0"

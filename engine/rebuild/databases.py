@@ -19,7 +19,7 @@ from engine.pages.btree import PADDING
 from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import SLICE, create_file, setup
-from engine.rebuild.complete import check, complete, renew_by_sql, renew_pages
+from engine.rebuild.complete import check_rows, check_trees, complete, renew_by_sql, renew_pages
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.repository.manifest import LIST_NAMES, Image
 from engine.repository.repository import ChunkLost
@@ -59,7 +59,8 @@ def rebuild(job: Rebuild) -> None:
                 _renewed_pages(job, 1, image.page_count)
                 pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
                 renew_by_sql(pages, job.prefix)
-        check(pages, job.rows)
+        check_trees(pages)
+        check_rows(pages, job.rows)
     setup.write_behind(Path(job.path), pages.data)
 
 
@@ -129,16 +130,8 @@ def _write(path: Path, data: memoryview, offset: int) -> None:
         os.close(file)
 
 
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 def finish(job: Rebuild, parts: list[Runs]) -> None:
-    """Complete a large database whose slices are all written: indexes, checks, and on to disk."""
+    """Complete a large database whose slices are all written. It is still to be checked."""
     path = Path(job.path)
     pages = PagesInFile(path, job.image.page_size)
     with _named(job):
@@ -153,8 +146,18 @@ def finish(job: Rebuild, parts: list[Runs]) -> None:
                 for first, count in slices(job.image):
                     write_slice(job, first, count)
                 renew_by_sql(pages, job.prefix)
-        check(pages, job.rows)
-    _sync(path)
+
+
+def check_trees_of(job: Rebuild) -> None:
+    """`check_trees` for a large database that is finished."""
+    with _named(job):
+        check_trees(PagesInFile(Path(job.path), job.image.page_size))
+
+
+def check_rows_of(job: Rebuild) -> None:
+    """`check_rows` for a large database that is finished."""
+    with _named(job):
+        check_rows(PagesInFile(Path(job.path), job.image.page_size), job.rows)
 
 
 def restore_as_is(image: Image, path: str, what: str) -> None:

@@ -217,6 +217,8 @@ class Workbench:
             rebuilding.create(job)
             runs = [rebuilding.write_slice(job, *part) for part in rebuilding.slices(read.image)]
             rebuilding.finish(job, runs)
+            rebuilding.check_trees_of(job)
+            rebuilding.check_rows_of(job)
         return path
 
     def check(self, source: Content, read: results.Read) -> Path:
