@@ -86,8 +86,9 @@ async def take_backup(
 
     scratch = await asyncio.to_thread(home.make_scratch)
     mark_prefix = new_mark_prefix(repository.id)
+    needed = (*tasks.NEEDED, *(tasks.NEEDED_FOR_MAIN if changes.main else ()))
     async with Children(
-        tasks.configure, repository, request.leave_out, str(scratch), preload=tasks.NEEDED
+        tasks.configure, repository, request.leave_out, str(scratch), preload=needed
     ) as children:
         reading = Reading(
             children,

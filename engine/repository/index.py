@@ -105,15 +105,15 @@ class ChunkIndex:
             place[unsure] += 1
         return result
 
-    def stored_bytes(self, places: NDArray[np.int64]) -> float:
-        """What chunks occupy in the repository: their shares of the sealed frames they are in."""
+    def stored_bytes(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What each chunk occupies in the repository: its share of the sealed frame it is in."""
         frames = self._frame[places]
         share = self._frame_length[frames] / np.maximum(self._frame_size[frames], 1)
-        return float((self._length[places] * share).sum())
+        return np.asarray(self._length[places] * share, np.float64)
 
-    def packs_of(self, places: NDArray[np.int64]) -> set[str]:
-        """The packs that chunks are in."""
-        return {self.packs[number] for number in np.unique(self._frame_pack[self._frame[places]])}
+    def packs_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which pack each chunk is in, as a place in `packs`."""
+        return self._frame_pack[self._frame[places]].astype(np.int64)
 
     def locate(self, place: int) -> tuple[int, int, int]:
         """The number of the frame that a chunk is in, and its start and length inside it."""

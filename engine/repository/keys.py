@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import os
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -93,6 +92,8 @@ class _Tagged:
 
     def open(self, nonce: bytes, sealed: bytes) -> bytes:
         data, tag = sealed[:-TAG_LENGTH], sealed[-TAG_LENGTH:]
+        import hmac
+
         if not hmac.compare_digest(tag, self._tag(nonce, data)):
             raise SealBroken("A part does not agree with its check.")
         return data
@@ -121,7 +122,7 @@ def parse_recovery_text(text: str) -> bytes:
     except ValueError:
         checked = b""
     key, check = checked[:KEY_LENGTH], checked[KEY_LENGTH:]
-    if len(checked) != KEY_LENGTH + 4 or not hmac.compare_digest(check, blake3(key).digest(4)):
+    if len(checked) != KEY_LENGTH + 4 or check != blake3(key).digest(4):
         raise Invalid(
             "This is not a recovery key, or a letter of it is wrong.",
             hint="Nothing was changed. It has 58 letters and digits in groups of six; check each.",

@@ -92,21 +92,35 @@ def measure(indexes: Sequence[ChunkIndex], images: list[bytes]) -> list[Measured
 
     Raises `Failed` where a chunk is in none: then the backup must not come to exist.
     """
-    found = []
-    for joined in images:
-        names = np.frombuffer(joined, np.uint8).reshape(-1, NAME_LENGTH)
-        wanted = names[names.any(axis=1)]
-        stored, packs = 0.0, set[str]()
-        for index in indexes:
-            places = index.find(wanted)
-            unique = np.unique(places[places >= 0])
-            stored += index.stored_bytes(unique)
-            packs |= index.packs_of(unique)
-            wanted = wanted[places < 0]
-        if wanted.size:
-            raise Failed(
-                "The backup was not made: a chunk that was just stored is not in the repository.",
-                hint="Earlier backups are safe. Is something else writing to the repository?",
-            )
-        found.append(Measured(round(stored), frozenset(packs)))
-    return found
+    names = np.frombuffer(b"".join(images), np.uint8).reshape(-1, NAME_LENGTH)
+    image = np.repeat(np.arange(len(images)), [len(each) // NAME_LENGTH for each in images])
+    filled = names.any(axis=1)
+    names, image = names[filled], image[filled]
+    stored = np.zeros(len(images))
+    packs: list[set[str]] = [set() for _ in images]
+    for index in indexes:
+        places = index.find(names)
+        there = places >= 0
+        # A chunk that an image has several times is there once.
+        own, place = _pairs(image[there], places[there])
+        stored += np.bincount(own, index.stored_bytes(place), len(images))
+        for number, pack in zip(*_pairs(own, index.packs_of(place)), strict=True):
+            packs[number].add(index.packs[pack])
+        names, image = names[~there], image[~there]
+    if names.size:
+        raise Failed(
+            "The backup was not made: a chunk that was just stored is not in the repository.",
+            hint="Earlier backups are safe. Is something else writing to the repository?",
+        )
+    return [
+        Measured(round(size), frozenset(found))
+        for size, found in zip(stored.tolist(), packs, strict=True)
+    ]
+
+
+def _pairs(
+    first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each pair once, sorted. None is negative, and none above 2^31."""
+    both = np.unique(first << 32 | second)
+    return both >> 32, both & 0xFFFFFFFF

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from engine.pages.canonical import Plan
     from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
 
-# What a child imports before anything is asked of it.
-NEEDED = ("engine.snapshot.databases", "engine.snapshot.main", "engine.snapshot.tasks")
+# What a child imports before anything is asked of it; the main database is often as it was.
+NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
+NEEDED_FOR_MAIN = ("engine.snapshot.main",)
 
 
 def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
