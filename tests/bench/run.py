@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ STORED_ONE, ADDED, STORED_ALL = "stored, one day", "added next day", "stored, al
 MEMORY_BACKUP, MEMORY_RESTORE = "peak memory, backup", "peak memory, restore"
 SECONDS = (FIRST, NEXT, SAME, RESTORE)
 BYTES = (STORED_ONE, ADDED, STORED_ALL, MEMORY_BACKUP, MEMORY_RESTORE)
+REST = 0.5  # seconds between two tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def run_turn(
         stored[tool.name] = back_up(tool, number, FIRST, results[tool.name])
         results[tool.name].add(STORED_ONE, stored[tool.name])
     number += 1
-    for tool in tools:
+    for tool in in_turn(tools, number):
         spare = back_up(tool, number, SAME, results[tool.name])
         # What a backup of nothing new stores belongs to no day.
         stored[tool.name], unchanged = spare, spare - stored[tool.name]
@@ -150,7 +152,7 @@ def run_turn(
     for day in range(1, days):
         number += 1
         add_day(live, shape, day, rows_share=options.day_rows, devices=options.day_devices)
-        for tool in tools:
+        for tool in in_turn(tools, number):
             if tool.whole and day > 1:
                 continue  # it would store as much again, and wear the disk
             now = back_up(tool, number, NEXT, results[tool.name])
@@ -171,6 +173,12 @@ def run_turn(
         tool.discard()
 
 
+def in_turn(tools: Sequence[Tool], number: int) -> list[Tool]:
+    """The tools in an order of which another is the first each time."""
+    first = number % len(tools)
+    return [*tools[first:], *tools[:first]]
+
+
 def back_up(tool: Tool, number: int, what: str, results: Results) -> int:
     """Take one backup, keep its figures, and give the bytes that are stored then."""
     commands = tool.backup(number)
@@ -183,8 +191,12 @@ def back_up(tool: Tool, number: int, what: str, results: Results) -> int:
 
 
 def settle() -> None:
-    """Have everything on disk that was written before, so that nobody pays for another."""
+    """Have everything on disk that was written before, so that nobody pays for another.
+
+    The blocks of deleted files are given back to the disk a moment after a sync.
+    """
     subprocess.run([needed("sync")], check=True)
+    time.sleep(REST)
 
 
 def copy_project(source: Path, target: Path) -> None:
