@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.catalog import CATALOG_FILE
-from engine.errors import HomeUnsafe, Invalid, NotFound, StorageFailed, WrongKey
+from engine.catalog.past import ever_backed_up
+from engine.errors import (
+    BackstayError,
+    HomeUnsafe,
+    Invalid,
+    NotFound,
+    RepositoryDamaged,
+    StorageFailed,
+    WrongKey,
+)
 from engine.model import Encryption
 from engine.private import check_private, read_private
 from engine.repository.keys import new_key, parse_recovery_text, recovery_text
@@ -119,11 +128,17 @@ class Home:
         sync_folder(self.path)
 
     def open_repository(self, encryption: Encryption) -> Repository:
-        """Open the home's repository; made first where there is none. Blocks.
+        """Open the home's repository; made first where there never was one. Blocks.
 
-        The key is on disk before the repository is, so that none exists without its key.
+        The key is on disk before the repository is, so that none exists without its key. Raises
+        `StorageFailed` or `RepositoryDamaged` where there was one and it is gone, wholly or in
+        part: a new one in its place would look like a home that lost all its backups.
         """
         if repository_encryption(self.storage) is None:
+            lost = self._lost_repository()
+            # Another process may have made it, and filled it, since we looked.
+            if lost is not None and repository_encryption(self.storage) is None:
+                raise lost
             if encryption is not Encryption.NONE:
                 # Another process was first: then its key is ours, and it may have cleaned up.
                 with contextlib.suppress(FileExistsError, FileNotFoundError):
@@ -132,6 +147,26 @@ class Home:
                     raise StorageFailed(f"The key file {self.path / KEY_FILE} is gone.")
             create_repository(self.storage, encryption, self.read_key() or new_key())
         return open_repository(self.storage, self.read_key())
+
+    def _lost_repository(self) -> BackstayError | None:
+        """What to tell where a repository without a config held backups before."""
+        folder = self.path / REPOSITORY
+        held = ("manifests", "packs")
+        if any(True for kind in held for _ in self.storage.list(kind)):
+            return RepositoryDamaged(
+                f"The repository has lost its config: {folder / 'config'} is missing.",
+                hint="Nothing was changed, and the backups are still there. Bring that file back "
+                "from a copy of the home; without it no backup can be opened.",
+            )
+        if ever_backed_up(self.catalog):
+            what = "is empty" if folder.is_dir() else "is not there"
+            return StorageFailed(
+                f"The repository of this home is missing: {folder} {what}, and the catalog knows "
+                "of backups in it.",
+                hint="Nothing was changed. Bring the folder back (is a disk not mounted?), then "
+                "try again.",
+            )
+        return None
 
     def make_projects(self) -> None:
         """Make the folder of restored projects where it is not there."""
