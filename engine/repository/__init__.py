@@ -49,7 +49,30 @@ Write order
    That is the moment in which the backup comes to exist.
 3. Then the catalog learns of it. A manifest that the catalog lacks is adopted at the next start.
 
-A backup that is killed leaves at most packs that nothing names; clean-up removes them. Nothing that
-exists is ever rewritten. A chunk that is in a damaged frame, or in a pack that is gone, is stored
-again by the next backup that needs it, and older backups that need it are whole again with it.
+A backup that is killed leaves at most packs that nothing names; clean-up removes them. A chunk that
+is in a damaged frame, or in a pack that is gone, is stored again by the next backup that needs it,
+and older backups that need it are whole again with it.
+
+Nothing that exists is ever written again but a manifest, which may come to name other packs. A
+chunk is looked for in all packs, so a backup does not depend on which of them its manifest names; a
+manifest whose packs are not all there only makes the next backup read everything.
+
+Clean-up
+========
+
+1. Everything is looked at first. A manifest or a pack of a newer format, or a manifest that cannot
+   be read, stops the clean-up: what it needs is not known.
+2. The manifests of the backups that had their time are removed. From here on they do not exist.
+3. Packs in which nothing is live are dead. Of packs of which less than half is live, and of packs
+   with a frame that is marked as damaged, the live chunks are copied into new packs, on disk. A
+   chunk that is stored several times is live in one place.
+4. The new packs are read back: everything that was found must be found without the old ones. Then
+   the manifests that name old packs are replaced by ones that name the new.
+5. The old packs and the dead ones are removed, then the marks of packs that are gone.
+
+Killed at any step, a clean-up leaves chunks twice, or packs that nothing needs; the next one
+removes them. A pack stays as it is where something needed is in a damaged frame of it and nowhere
+else, and so does one that cannot be read, or that a backup with an unreadable list names, while
+something is missing. Where no new pack can be written, only dead packs go; where not even a
+manifest can, they go before manifests are replaced, which makes room.
 """

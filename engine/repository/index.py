@@ -31,7 +31,9 @@ class Frame:
 class ChunkIndex:
     """All chunks of a repository, sorted by name. Flat memory: about 30 bytes per chunk.
 
-    `unreadable` names the packs whose trailers could not be read; their chunks count as lost.
+    `unreadable` names the packs whose trailers could not be read; their chunks count as lost. So do
+    those in frames that are marked as `damaged`, unless `with_damaged`: then they are found where
+    there is no other copy.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class ChunkIndex:
         trailers: list[Trailer],
         damaged: set[tuple[str, int]],
         unreadable: tuple[str, ...] = (),
+        *,
+        with_damaged: bool = False,
     ) -> None:
         self.packs = packs
         self.unreadable = unreadable
@@ -72,14 +76,18 @@ class ChunkIndex:
         within = starts - frame_start[chunk_frame] if starts.size else starts
 
         good = np.arange(chunk_frame.size)
+        self._frame_marked = np.zeros(per_frame.size, bool)
         if damaged:
-            bad = [
+            self._frame_marked[:] = [
                 (packs[pack], number) in damaged
                 for pack, number in zip(
                     self._frame_pack.tolist(), self._frame_number.tolist(), strict=True
                 )
             ]
-            good = np.flatnonzero(~np.array(bad, bool)[chunk_frame])
+            marked = self._frame_marked[chunk_frame]
+            good = np.flatnonzero(~marked)
+            if with_damaged:  # behind the others: what is found first is a good copy
+                good = np.append(good, np.flatnonzero(marked))
         order = good[np.argsort(words[good, 0].astype(np.uint64), kind="stable")]
         self._high = words[order, 0].astype(np.uint64)
         self._low = words[order, 1].astype(np.uint64)
@@ -90,7 +98,9 @@ class ChunkIndex:
     def find(self, names: Names) -> NDArray[np.int64]:
         """The places of chunks in this index, -1 for those it does not have."""
         words = np.ascontiguousarray(names).view(">u8").reshape(-1, 2)
-        high, low = words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+        return self._find(words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64))
+
+    def _find(self, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.int64]:
         place = np.searchsorted(self._high, high)
         result = np.full(place.size, -1, np.int64)
         unsure = np.arange(place.size)
@@ -104,6 +114,34 @@ class ChunkIndex:
             unsure = unsure[same_high & ~same]
             place[unsure] += 1
         return result
+
+    @property
+    def size(self) -> int:
+        """How many places there are; a chunk that is stored several times has several."""
+        return self._frame.size
+
+    def first_copies(self) -> NDArray[np.int64]:
+        """For every place, the place at which `find` finds its chunk."""
+        return self._find(self._high, self._low)
+
+    def as_stored(self) -> NDArray[np.int64]:
+        """All places in the order in which the chunks lie in the packs, pack by pack."""
+        return np.lexsort((self._start, self._frame))
+
+    def marked(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these places are in frames that are marked as damaged."""
+        return self._frame_marked[self._frame[places]]
+
+    def packs_marked(self) -> NDArray[np.bool_]:
+        """Which packs have a frame that is marked as damaged."""
+        marked = np.zeros(len(self.packs), bool)
+        marked[self._frame_pack[self._frame_marked]] = True
+        return marked
+
+    def pack_bytes(self) -> NDArray[np.float64]:
+        """The bytes of all frames in each pack."""
+        sums = np.bincount(self._frame_pack, self._frame_length, len(self.packs))
+        return np.asarray(sums, np.float64)
 
     def stored_bytes(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """What each chunk occupies in the repository: its share of the sealed frame it is in."""
@@ -134,25 +172,32 @@ def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[An
     return np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
 
 
-def load_index(storage: Storage, keys: Keys, sizes: Mapping[str, int] | None = None) -> ChunkIndex:
+def load_index(
+    storage: Storage,
+    keys: Keys,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    with_damaged: bool = False,
+) -> ChunkIndex:
     """Read the trailers of all packs, or of those in `sizes`, which gives their bytes.
 
-    Damaged trailers are passed over and named in the index.
+    Damaged trailers are passed over and named in the index. For `with_damaged`, see `ChunkIndex`.
     """
     packs: list[str] = []
     trailers: list[Trailer] = []
     unreadable: list[str] = []
-    for pack, size in sorted((_all_packs(storage) if sizes is None else sizes).items()):
+    for pack, size in sorted((packs_in_place(storage) if sizes is None else sizes).items()):
         try:
             trailers.append(read_trailer(storage, keys, pack, size))
             packs.append(pack)
         except RepositoryDamaged:
             unreadable.append(pack)
-    return ChunkIndex(packs, trailers, damaged_frames(storage), tuple(unreadable))
+    damaged = damaged_frames(storage)
+    return ChunkIndex(packs, trailers, damaged, tuple(unreadable), with_damaged=with_damaged)
 
 
-def _all_packs(storage: Storage) -> dict[str, int]:
-    """The packs that stand in their own place, which copies and stray files do not."""
+def packs_in_place(storage: Storage) -> dict[str, int]:
+    """The packs that stand in their own place, which copies and stray files do not; their bytes."""
     found = {}
     for name, size in storage.list("packs"):
         pack = name.rpartition("/")[2]

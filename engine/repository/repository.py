@@ -51,16 +51,33 @@ class Repository:
 
     def put_manifest(self, manifest: Manifest) -> int:
         """Store a manifest: from here on the backup exists. Gives the bytes it occupies."""
+        parts = self._sealed(manifest)
+        try:
+            self.storage.put(_object_name(manifest.backup), parts)
+        except AlreadyStored:
+            raise Failed(f"A backup with the id {manifest.backup} exists already.") from None
+        return sum(len(part) for part in parts)
+
+    def replace_manifest(self, manifest: Manifest) -> None:
+        """Put a manifest in the place of the backup's own, and make sure that it is what is read.
+
+        Raises `Failed` where it is not, and `StorageFailed`.
+        """
+        self.storage.replace(_object_name(manifest.backup), self._sealed(manifest))
+        if self.manifest(manifest.backup) != manifest:
+            raise Failed(f"The manifest of backup {manifest.backup} was replaced by another.")
+
+    def remove_manifest(self, backup: str) -> None:
+        """Remove a manifest: from here on the backup does not exist."""
+        self.storage.delete(_object_name(backup))
+
+    def _sealed(self, manifest: Manifest) -> list[bytes]:
         import zstandard
 
         nonce = os.urandom(_NONCE_LENGTH)
         packed = zstandard.ZstdCompressor(level=3).compress(encode(manifest))
         sealed = self.keys.manifest_sealer(manifest.backup).seal(nonce, packed)
-        try:
-            self.storage.put(f"manifests/{manifest.backup}", [_MANIFEST_HEAD, nonce, sealed])
-        except AlreadyStored:
-            raise Failed(f"A backup with the id {manifest.backup} exists already.") from None
-        return len(_MANIFEST_HEAD) + len(nonce) + len(sealed)
+        return [_MANIFEST_HEAD, nonce, sealed]
 
     def manifest(self, backup: str) -> Manifest:
         """Read a backup's manifest. Raises `NotFound`, `RepositoryDamaged` and `TooNew`."""
@@ -68,7 +85,7 @@ class Repository:
 
         where = f"The manifest of backup {backup}"
         try:
-            raw = self.storage.read(f"manifests/{backup}")
+            raw = self.storage.read(_object_name(backup))
         except NotStored:
             raise NotFound(
                 f"{where} is not in the repository.",
@@ -106,6 +123,10 @@ class Repository:
     def has_damage(self) -> bool:
         """Whether a frame is marked as damaged."""
         return next(iter(self.storage.list("damaged")), None) is not None
+
+
+def _object_name(backup: str) -> str:
+    return f"manifests/{backup}"
 
 
 def create_repository(storage: Storage, encryption: Encryption, key: bytes) -> None:

@@ -43,6 +43,14 @@ class Storage(Protocol):
         of it. Of several writers of one name exactly one succeeds. Raises `AlreadyStored`.
         """
 
+    def replace(self, name: str, parts: Sequence[Buffer]) -> None:
+        """Put a new object in the place of one that is there; only manifests are ever replaced.
+
+        Whoever reads meanwhile reads the old one or the new one, each of them whole, and so does
+        whoever reads after a power cut; when this returns, the new one. One writer at a time.
+        Raises `NotStored`.
+        """
+
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read `length` bytes from `offset` on, or all of them. Raises `NotStored`."""
 
@@ -68,23 +76,23 @@ class LocalStorage:
     def put(self, name: str, parts: Sequence[Buffer]) -> None:
         """Write a temporary file beside the target, sync it, link it in place, sync the folder."""
         target = self._path(name)
-        temporary = target.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
         with _explained(f"writing {name}"):
             self._make_folder(target.parent)
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                try:
-                    os.fchmod(file, 0o600)
-                    _write_all(file, parts)
-                    os.fsync(file)
-                finally:
-                    os.close(file)
+            with _written(target, parts) as temporary:
                 try:
                     publish(temporary, target)
                 except FileExistsError:
                     raise AlreadyStored(name) from None
-            finally:
-                temporary.unlink(missing_ok=True)
+            sync_folder(target.parent)
+
+    def replace(self, name: str, parts: Sequence[Buffer]) -> None:
+        """Write a temporary file beside the target, sync it, rename it, sync the folder."""
+        target = self._path(name)
+        with _explained(f"replacing {name}"):
+            if not target.is_file():
+                raise NotStored(name)
+            with _written(target, parts) as temporary:
+                temporary.rename(target)
             sync_folder(target.parent)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -158,6 +166,23 @@ class LocalStorage:
                 yield file
             finally:
                 os.close(file)
+
+
+@contextlib.contextmanager
+def _written(target: Path, parts: Sequence[Buffer]) -> Iterator[Path]:
+    """A new private file beside `target`, whole and on disk; what is left of it is removed."""
+    temporary = target.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            os.fchmod(file, 0o600)
+            _write_all(file, parts)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def publish(temporary: Path, target: Path) -> None:

@@ -72,6 +72,12 @@ class MemoryStorage:
                 raise AlreadyStored(name)
             self.objects[name] = b"".join(parts)
 
+    def replace(self, name: str, parts: Sequence[Buffer]) -> None:
+        """Join the parts."""
+        with self._lock:
+            self._object(name)
+            self.objects[name] = b"".join(parts)
+
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Cut out of the object."""
         whole = self._object(name)

@@ -336,6 +336,10 @@ class Faulty:
             raise storage_failed(f"writing {name}", OSError(self._code, "x"))
         self._inner.put(name, parts)
 
+    def replace(self, name: str, parts: Sequence[Buffer]) -> None:
+        """Pass it on."""
+        self._inner.replace(name, parts)
+
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Pass it on."""
         return self._inner.read(name, offset, length)
