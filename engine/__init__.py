@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     )
     from engine.engine import (
         Engine,
-        enter_recovery_key,
     )
     from engine.errors import (
         BackstayError,
@@ -92,6 +91,12 @@ __all__ = [
     "BackstayError",
     "Backup",
     "BackupDetails",
+    from engine.records import (
+        enter_recovery_key,
+    )
+    from engine.worker import (
+        run_worker,
+    )
     "BackupKind",
     "BackupState",
     "Busy",
@@ -151,7 +156,9 @@ _MODULES = {
     "Clock": "clock",
     "Engine": "engine",
     "Handle": "handle",
-    "enter_recovery_key": "engine",
+    "Health": "health",
+    "HealthState": "health",
+    "enter_recovery_key": "records",
     "login_name": "access",
     "make_demo": "demo",
     "parse_amount": "amounts",

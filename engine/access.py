@@ -94,6 +94,11 @@ class Known(Protocol):
 
     @property
     def id(self) -> str:
+_HOME_SUBJECTS = {
+    Action.SHOW_KEY: "The recovery key of this home is",
+    Action.ENTER_KEY: "Entering the recovery key of this home is",
+}
+
         """The project's id."""
 
     @property
@@ -186,21 +191,29 @@ class Access:
         """Tell the audit trail of a change that needed nobody's permission, such as adopting."""
         await self._audit(action, Verdict.ALLOWED, project, detail)
 
-    async def require_all(self, action: Action, projects: Sequence[Known]) -> None:
-        """Pass when the user owns all of `projects`: for what concerns a whole home.
+    async def require_home(
+        self, action: Action, projects: Sequence[str], *, keeps: bool, keeper: str
+    ) -> None:
+        """Pass when the user may do what concerns a whole home, such as having its key.
 
-        Audited like `require`. Raises `NotAllowed`, which names no project.
+        That is who owns all of `projects` (ids), or `keeps` the home: is the account that its
+        folder belongs to, which is called `keeper`. Where there are no projects only the latter
+        may. A refusal is audited; what is allowed is not, until the caller does it. Raises
+        `NotAllowed`, which names no project.
         """
-        for project in projects:
-            members = await self._records.members.roles(project.id)
-            if Member(self.user, Role.OWNER) not in members:
-                await self._audit(action, Verdict.REFUSED, None, "not an owner of every project")
-                raise NotAllowed(
-                    f"To {action.value} is for those who own every project of this home.",
-                    hint="Nothing was changed; the refusal is in the audit trail.",
-                )
-        if action.changes:
-            await self._audit(action, Verdict.ALLOWED, None, "")
+        if keeps:
+            return
+        owner = Member(self.user, Role.OWNER)
+        owned = [owner in await self._records.members.roles(project) for project in projects]
+        if owned and all(owned):
+            return
+        await self._audit(action, Verdict.REFUSED, None, "not an owner of every project")
+        raise NotAllowed(
+            f"{_HOME_SUBJECTS[action]} for who owns every project in it, or for the account that "
+            f"its folder belongs to: {keeper}.",
+            hint="Nothing was changed; the refusal is in the audit trail. Ask the account "
+            f"{keeper} to run this command under its own name, without --as.",
+        )
 
     async def _audit(
         self, action: Action, verdict: Verdict, project: Known | None, detail: str
@@ -238,7 +251,11 @@ def login_name() -> str:
     It comes from the system's list of users, never from the environment, which anyone can set. A
     name that `check_user_name` would refuse gives the number, too.
     """
-    number = os.getuid()
+    return account_name(os.getuid())
+
+
+def account_name(number: int) -> str:
+    """The login name of the user with that number, or the number as text."""
     try:
         name = pwd.getpwuid(number).pw_name
     except KeyError:

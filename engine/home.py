@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.access import account_name, login_name
 from engine.catalog import CATALOG_FILE
 from engine.catalog.past import ever_backed_up
 from engine.errors import (
@@ -96,6 +97,15 @@ class Home:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StorageFailed(f"The home {self.path} is read-only.")
 
+    @property
+    def keeper(self) -> str:
+        """The account that the home's folder belongs to."""
+        return account_name(self.path.stat().st_uid)
+
+    def is_kept_by(self, user: str) -> bool:
+        """Whether `user` is that account, and is really the one that runs this process."""
+        return self.path.stat().st_uid == os.getuid() and user == login_name()
+
     def read_key(self) -> bytes | None:
         """The repository's key from its file; None where there is no file."""
         try:
@@ -147,6 +157,21 @@ class Home:
                     raise StorageFailed(f"The key file {self.path / KEY_FILE} is gone.")
             create_repository(self.storage, encryption, self.read_key() or new_key())
         return open_repository(self.storage, self.read_key())
+
+    def check_key(self, key: bytes) -> None:
+        """Pass where `key` opens the home's repository, which is left as it is. Blocks.
+
+        Raises `WrongKey` where it does not, or none is needed, and what opening it raises.
+        """
+        encryption = repository_encryption(self.storage)
+        if encryption is None:
+            raise self._lost_repository() or NotFound(
+                f"There is no repository in {self.path} yet, so there is nothing to open.",
+                hint="Nothing was changed. Check that this is the right home: --home DIR.",
+            )
+        if encryption is Encryption.NONE:
+            raise WrongKey("This repository is not encrypted: it needs no key.")
+        open_repository(self.storage, key)
 
     def _lost_repository(self) -> BackstayError | None:
         """What to tell where a repository without a config held backups before."""

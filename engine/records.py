@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from engine.access import Action, check_user_name
+from engine.access import Access, Action, check_user_name, login_name
+from engine.catalog import Catalog
+from engine.clock import Clock, system_clock
 from engine.errors import Invalid
+from engine.home import Home
 from engine.model import AuditLine, CostLine
-from engine.repository.keys import recovery_text
+from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.session import Session
 
 
@@ -35,16 +39,53 @@ class Records(Session):
         return list(await self._catalog.audit.list(await self._owned(), user))
 
     async def recovery_key(self) -> str:
-        """The key of the repository, to write down; for who owns every project of the home.
+        """The key of the repository, to write down.
 
-        Raises `Invalid` where the repository is not encrypted.
+        It is for who owns every project of the home, and for the account that the home's folder
+        belongs to, acting under its own login name. Raises `Invalid` where the repository is not
+        encrypted.
         """
-        rows = await self._catalog.projects.list()
-        await self._access.require_all(Action.SHOW_KEY, rows)
+        await _require_home(self._access, self._catalog, self._home, Action.SHOW_KEY)
         key = await asyncio.to_thread(self._home.read_key)
         if not self._repository.encrypted or key is None:
             raise Invalid(
                 "This repository is not encrypted, so it has no recovery key.",
                 hint="Nothing is missing: its backups can be read without one.",
             )
+        await self._access.record(Action.SHOW_KEY)
         return recovery_text(key)
+
+
+async def enter_recovery_key(
+    home: Path, text: str, *, user: str | None = None, clock: Clock = system_clock
+) -> None:
+    """Write a home's key file anew from the recovery key that was written down.
+
+    `user` is the login name by default; who may print the key may enter it. It must open the
+    home's repository: nothing is replaced otherwise. Works where the key file is lost or damaged,
+    so it needs no open engine. Raises `NotAllowed`, `Invalid` and `WrongKey`.
+    """
+    who = check_user_name(user) if user is not None else login_name()
+    place = Home(home.absolute())  # noqa: ASYNC240 — asks for the current folder, no more
+    await asyncio.to_thread(place.prepare, create=False)
+    async with await Catalog.open(place.catalog, clock=clock, create=False) as catalog:
+        access = Access(catalog, who, clock)
+        await _require_home(access, catalog, place, Action.ENTER_KEY)
+        key = parse_recovery_text(text)
+        await asyncio.to_thread(place.check_key, key)
+        await access.record(Action.ENTER_KEY)
+        await asyncio.to_thread(place.write_key, key, replace=True)
+
+
+async def _require_home(access: Access, catalog: Catalog, home: Home, action: Action) -> None:
+    """Pass when the user may have the home's key: it opens backups of projects that are gone, too.
+
+    Raises `NotAllowed`.
+    """
+    there = {row.id for row in await catalog.projects.list(include_creating=True)}
+    await access.require_home(
+        action,
+        sorted(there | await catalog.backups.projects()),
+        keeps=home.is_kept_by(access.user),
+        keeper=home.keeper,
+    )

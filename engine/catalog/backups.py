@@ -130,6 +130,11 @@ class Backups:
         """Forget a backup whose manifest is gone; gives whether it was known."""
         return await self._database.change("DELETE FROM backup WHERE id = ?", backup)
 
+    async def projects(self) -> frozenset[str]:
+        """The ids of all projects with backups, those that are gone included."""
+        found = await self._database.rows("SELECT DISTINCT project FROM backup")
+        return frozenset(str(row["project"]) for row in found)
+
     async def ids(self) -> frozenset[str]:
         """The ids of all backups, to compare with the manifests in the repository."""
         return frozenset(

@@ -154,16 +154,24 @@ async def test_what_concerns_a_whole_home_is_for_who_owns_all_of_it(
         "000000000002", "Secret", Path("/srv/s"), ProjectState.ACTIVE, Origin.ADOPTED
     )
     await catalog.members.change(other.id, "marta", Role.OWNER)
+    whole = [HARBOUR, other.id]
     access = Access(catalog, user, clock)
-    with pytest.raises(NotAllowed, match="To show recovery key is for those") as refused:
-        await access.require_all(Action.SHOW_KEY, await catalog.projects.list())
-    assert "Secret" not in refused.value.message
-    assert (await catalog.audit.list())[0].verdict is Verdict.REFUSED
-    await Access(catalog, "marta", clock).require_all(
-        Action.SHOW_KEY, await catalog.projects.list()
-    )
-    line = (await catalog.audit.list())[0]
-    assert (line.user, line.verdict, line.project) == ("marta", Verdict.ALLOWED, None)
+    with pytest.raises(NotAllowed, match=r"^The recovery key of this home is for who owns") as told:
+        await access.require_home(Action.SHOW_KEY, whole, keeps=False, keeper="backups")
+    assert "Secret" not in told.value.message
+    assert "Ask the account backups to run this command" in told.value.hint
+    (refusal,) = await catalog.audit.list()
+    assert (refusal.verdict, refusal.project) == (Verdict.REFUSED, None)
+    await access.require_home(Action.SHOW_KEY, whole, keeps=True, keeper="backups")
+    owner = Access(catalog, "marta", clock)
+    await owner.require_home(Action.SHOW_KEY, whole, keeps=False, keeper="backups")
+    assert len(await catalog.audit.list()) == 1, "what is allowed is told when it is done"
+
+
+async def test_nobody_owns_a_home_without_projects(catalog: Catalog) -> None:
+    access = Access(catalog, "rui", clock)
+    with pytest.raises(NotAllowed):
+        await access.require_home(Action.ENTER_KEY, [], keeps=False, keeper="backups")
 
 
 def test_the_login_name_is_not_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def command(invocation: Invocation, enter: bool) -> None:
         typed = ask_secret("Recovery key:")
         if not typed:
             raise click.UsageError("No key was entered. Nothing was changed.")
-        run(lambda: enter_recovery_key(invocation.home, typed))
+        run(lambda: enter_recovery_key(invocation.home, typed, user=invocation.user))
         if invocation.json:
             print_json({"entered": True})
         else:
