@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from engine.handle import (
         Handle,
     )
+    from engine.health import (
+        Health,
+        HealthState,
+    )
     from engine.model import (
         ActiveInterval,
         Adoption,
@@ -59,10 +63,12 @@ if TYPE_CHECKING:
         BackupKind,
         BackupState,
         Charge,
+        CleanUpReport,
         ContentLine,
         CostLine,
         DeviceFacts,
         HeldItem,
+        Job,
         JobKind,
         JobState,
         Member,
@@ -70,6 +76,8 @@ if TYPE_CHECKING:
         Money,
         NewToken,
         Origin,
+        Plan,
+        PlannedRun,
         Prices,
         Progress,
         Project,
@@ -83,6 +91,12 @@ if TYPE_CHECKING:
         amount_text,
         iso,
     )
+    from engine.records import (
+        enter_recovery_key,
+    )
+    from engine.worker import (
+        run_worker,
+    )
 
 __all__ = [
     "ActiveInterval",
@@ -91,17 +105,12 @@ __all__ = [
     "BackstayError",
     "Backup",
     "BackupDetails",
-    from engine.records import (
-        enter_recovery_key,
-    )
-    from engine.worker import (
-        run_worker,
-    )
     "BackupKind",
     "BackupState",
     "Busy",
     "Cancelled",
     "Charge",
+    "CleanUpReport",
     "Clock",
     "ContentLine",
     "CostLine",
@@ -110,9 +119,12 @@ __all__ = [
     "Engine",
     "Failed",
     "Handle",
+    "Health",
+    "HealthState",
     "HeldItem",
     "HomeUnsafe",
     "Invalid",
+    "Job",
     "JobKind",
     "JobState",
     "Member",
@@ -123,6 +135,8 @@ __all__ = [
     "NotAnInstance",
     "NotFound",
     "Origin",
+    "Plan",
+    "PlannedRun",
     "PriceNotAccepted",
     "Prices",
     "Progress",
@@ -148,6 +162,7 @@ __all__ = [
     "login_name",
     "make_demo",
     "parse_amount",
+    "run_worker",
     "system_clock",
 ]
 
@@ -162,6 +177,7 @@ _MODULES = {
     "login_name": "access",
     "make_demo": "demo",
     "parse_amount": "amounts",
+    "run_worker": "worker",
     "system_clock": "clock",
 }
 

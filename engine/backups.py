@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from decimal import Decimal
 
 from engine.access import Action, no_backup
-from engine.backup import Request, facts, take_backup
-from engine.catalog import BackupRow, ProjectRow
-from engine.errors import Invalid, NotFound, RepositoryDamaged, Taken
-from engine.handle import Handle, Report
-from engine.home import PARTIAL
+from engine.catalog import BackupRow, JobRow
+from engine.errors import NotFound, Taken
+from engine.handle import Handle
 from engine.model import (
     Backup,
     BackupDetails,
@@ -19,18 +16,12 @@ from engine.model import (
     BackupState,
     DeviceFacts,
     JobKind,
-    JobState,
-    LeaveOut,
-    Origin,
-    ProjectState,
     Quote,
     RestoreReport,
-    Role,
 )
-from engine.names import check_project_name, folder_name, new_id, shown
-from engine.repository.manifest import Manifest
+from engine.names import check_project_name, shown
 from engine.session import Gone, Session
-from engine.work import finish_anyway, newest, start_job
+from engine.work import newest
 
 
 class Backups(Session):
@@ -49,79 +40,15 @@ class Backups(Session):
         the backup is made without their data, and says so.
         """
         row = await self._project(ref, Action.BACKUP)
-        members = await self._catalog.members.roles(row.id)
-        settings = await self._settings()
-        request = Request(
-            backup=new_id(),
-            project=row.id,
-            project_name=row.name,
-            path=row.path,
-            owners=tuple(member.user for member in members if member.role is Role.OWNER),
-            date=self._clock(),
-            kind=kind,
-            leave_out=settings.leave_out,
-            without_damaged=without_damaged,
-        )
+        request = {"kind": kind.value, "without_damaged": without_damaged}
+        return await self._submit(JobKind.BACKUP, row.id, row.name, request, self._backup_of)
 
-        # A manifest never changes: it is read while the job is being noted.
-        latest = await self._catalog.backups.latest(row.id)
-        reading = asyncio.ensure_future(asyncio.to_thread(self._read_manifest, latest))
-
-        async def previous() -> Manifest | None:
-            newest = await self._catalog.backups.latest(row.id)
-            manifest = await reading
-            if newest != latest:  # another backup was made before this job could begin
-                manifest = await asyncio.to_thread(self._read_manifest, newest)
-            return await asyncio.to_thread(self._usable, manifest, request.leave_out)
-
-        async def work(job: str, report: Report) -> Backup:
-            made = await take_backup(
-                self._repository, request, await previous(), self._home, report
-            )
-
-            async def publish() -> Backup:
-                size = await asyncio.to_thread(self._repository.put_manifest, made)
-                backup = facts(made, size)
-                async with self._catalog.transaction():
-                    await self._catalog.backups.add(backup, row.name, made.notes)
-                    await self._catalog.jobs.finish(job, JobState.SUCCEEDED)
-                await asyncio.to_thread(self._home.empty_scratch)
-                return backup
-
-            return await finish_anyway(publish())
-
-        try:
-            handle = await start_job(
-                self._home,
-                self._catalog,
-                self._repository,
-                kind=JobKind.BACKUP,
-                project=row.id,
-                project_name=row.name,
-                user=self.user,
-                work=work,
-            )
-        except BaseException:
-            reading.add_done_callback(asyncio.Future.exception)  # nobody asks for it any more
-            raise
-        return self._kept(handle)
-
-    def _read_manifest(self, found: BackupRow | None) -> Manifest | None:
-        """A backup's manifest, if it can be read."""
+    async def _backup_of(self, row: JobRow) -> Backup:
+        """The backup that a job made."""
+        found = await self._catalog.backups.find(str(row.result["backup"]))
         if found is None:
-            return None
-        try:
-            return self._repository.manifest(found.backup.id)
-        except (NotFound, RepositoryDamaged):
-            return None  # then every file is read, and what the repository has is not stored
-
-    def _usable(self, manifest: Manifest | None, leave_out: LeaveOut) -> Manifest | None:
-        """A manifest whose chunks are all there: its packs are, and no frame is damaged."""
-        if manifest is None or manifest.leave_out != leave_out.value:
-            return None
-        packs = self._repository.packs()
-        complete = all(packs.get(pack) == size for pack, size in manifest.packs.items())
-        return manifest if complete and not self._repository.has_damage() else None
+            raise NotFound("The backup was made, and removed by someone at once.")
+        return found.backup
 
     async def backups(self, ref: str) -> list[Backup]:
         """A project's backups, newest first. One whose manifest is gone is marked as damaged."""
@@ -189,100 +116,33 @@ class Backups(Session):
         quote = await self._quote(found)
         check_accepted(quote, accept_cost)
 
-        async def work(job: str, report: Report) -> RestoreReport:
-            return await self._restore(job, found, name, quote, report)
-
-        return self._kept(
-            await start_job(
-                self._home,
-                self._catalog,
-                self._repository,
-                kind=JobKind.RESTORE,
-                project=found.backup.project,
-                project_name=found.project_name,
-                user=self.user,
-                work=work,
-            )
+        request = {
+            "backup": found.backup.id,
+            "name": name,
+            "accept_cost": str(quote.creation_fee.amount),
+        }
+        project = found.backup.project
+        return await self._submit(
+            JobKind.RESTORE, project, found.project_name, request, self._report_of
         )
 
-    async def _restore(
-        self, job: str, found: BackupRow, name: str, quote: Quote, report: Report
-    ) -> RestoreReport:
-        from engine.restore import publish, restore_project
+    async def _report_of(self, row: JobRow) -> RestoreReport:
+        """What a restore made, with its tokens, which are read from the new project."""
+        from engine.project.identity import tokens_of
+        from engine.project.instance import find
+        from engine.reports import report_of
 
-        started = time.monotonic()
-        project = new_id()
-        root = self._home.projects / folder_name(name, project)
-        manifest = await asyncio.to_thread(self._repository.manifest, found.backup.id)
-        scratch = await asyncio.to_thread(self._home.make_scratch)
-        await asyncio.to_thread(self._home.make_projects)
-        await self._catalog.projects.add(
-            project, name, root, ProjectState.CREATING, Origin.RESTORED
-        )
-        try:
-            made = await restore_project(
-                self._repository,
-                manifest,
-                partial=root.with_name(f"{PARTIAL}{project}"),
-                root=root,
-                scratch=scratch,
-                now=self._clock(),
-                taken_ports=await self._ports(manifest.port),
-                free_space=await asyncio.to_thread(self._home.free_space),
-                report=report,
-            )
-
-            async def finish() -> ProjectRow | None:
-                await asyncio.to_thread(publish, root.with_name(f"{PARTIAL}{project}"), root)
-                async with self._catalog.transaction():
-                    await self._catalog.projects.finish_creating(project)
-                    await self._catalog.members.change(project, self.user, Role.OWNER)
-                    await self._catalog.held.set(project, made.held)
-                    fee = quote.creation_fee
-                    await self._catalog.costs.charge(project, name, fee, "creation fee")
-                    await self._catalog.costs.begin(project, name, quote.hourly)
-                    await self._catalog.jobs.finish(job, JobState.SUCCEEDED)
-                await asyncio.to_thread(self._home.empty_scratch)
-                return await self._catalog.projects.get(project)
-
-            row = await finish_anyway(finish())
-        except BaseException:
-            await finish_anyway(self._catalog.projects.remove_unfinished(project))
-            raise
-        if row is None:
-            raise NotFound(f"{name!r} was made, and removed by someone at once.")
-        return RestoreReport(
-            job=job,
-            project=await self._describe(row),
-            backup=found.backup.id,
-            port=made.port,
-            devices=made.devices,
-            variables=made.variables,
-            seconds=time.monotonic() - started,
-            charged=quote.creation_fee,
-            tokens=made.tokens,
-            analyses_without_code=made.analyses_without_code,
-            parsers_without_code=made.parsers_without_code,
-            quiet=made.quiet,
-            notes=made.notes,
-        )
+        made = await self._catalog.projects.get(str(row.result["project"]))
+        if made is None:
+            raise NotFound("The project was made, and removed by someone since.")
+        instance = await asyncio.to_thread(find, made.path)
+        tokens = await asyncio.to_thread(tokens_of, instance.database)
+        return report_of(row.job.id, row.result, await self._describe(made), tokens)
 
     async def _quote(self, found: BackupRow) -> Quote:
         from engine.pricing import quote
 
         return quote((await self._settings()).prices, found.backup.data, self._clock())
-
-    async def _ports(self, first: int) -> set[int]:
-        """Ports that projects of this home use or may want."""
-        from engine.project.instance import find
-
-        ports = {first}
-        for row in await self._catalog.projects.list():
-            try:
-                ports.add((await asyncio.to_thread(find, row.path)).port)
-            except (NotFound, Invalid):
-                continue  # a project that is not there now has no port that we can know
-        return ports
 
     async def _backup(self, ref: str, action: Action, detail: str = "") -> BackupRow:
         """Find a backup of a project that the user may do `action` with."""

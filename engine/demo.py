@@ -37,6 +37,7 @@ DAILY_BACKUPS = 7
 
 _MADE_BY_DEMO = "made-by-backstay-demo"
 _DAILY_HOUR = 3  # UTC
+_KEPT = 10  # backups: a week of daily ones, and some taken by hand
 _RESTORED_AFTER = timedelta(hours=6, minutes=20)
 _MANUAL_AFTER = timedelta(hours=11, minutes=12)
 _BUSY_DAY = 5  # the one with the restore and the manual backup: the last but one
@@ -119,6 +120,7 @@ async def make_demo(
         _lay_out(place.path)
         days = last_mornings(clock())
         await _live_through(week, days, devices or DEVICES, ROWS if rows is None else rows)
+        await _schedule(week, clock())
         write_private(place.path / SOURCE_FOLDER / _MADE_BY_DEMO, f"seed {seed}\n")
     except BaseException:
         # Also when cancelled: a home half-made would be refused the next time.
@@ -181,6 +183,14 @@ async def _live_through(week: _Week, mornings: Sequence[datetime], devices: int,
             await _back_up(week, week.user, PLANT, BackupKind.MANUAL, "by hand")
 
 
+async def _schedule(week: _Week, now: datetime) -> None:
+    """Let both projects be backed up every day from now on."""
+    week.now[0] = now
+    for user, project in ((week.user, PLANT), (week.harbour_owners[0], HARBOUR)):
+        async with Engine.open(week.home, user=user, clock=week.clock, works=True) as engine:
+            await engine.set_schedule(project, at=f"{_DAILY_HOUR:02}:00", zone="UTC")
+
+
 async def _make_projects(week: _Week, until: datetime, devices: int, rows: int) -> None:
     """Write both projects' folders, and make them known to the home."""
     week.report(Progress(f"making {PLANT} and {HARBOUR}", 0, 0))
@@ -201,23 +211,26 @@ async def _make_projects(week: _Week, until: datetime, devices: int, rows: int) 
             flavour=flavour,
         )
     week.now[0] = until - timedelta(hours=9)
-    async with Engine.open(week.home, user=week.user, clock=week.clock, create=True) as engine:
+    async with Engine.open(
+        week.home, user=week.user, clock=week.clock, works=True, create=True
+    ) as engine:
         await engine.adopt(week.plant, PLANT)
+        await engine.set_schedule(PLANT, keep=_KEPT)
     owner, other = week.harbour_owners
-    async with Engine.open(week.home, user=owner, clock=week.clock) as engine:
+    async with Engine.open(week.home, user=owner, clock=week.clock, works=True) as engine:
         await engine.adopt(week.harbour, HARBOUR, owners=[other])
         await engine.add_member(HARBOUR, week.user, Role.COLLABORATOR)
 
 
 async def _back_up(week: _Week, user: str, project: str, kind: BackupKind, when: str) -> None:
-    async with Engine.open(week.home, user=user, clock=week.clock) as engine:
+    async with Engine.open(week.home, user=user, clock=week.clock, works=True) as engine:
         handle = await engine.backup(project, kind=kind)
         await _follow(handle, week.report, f"{when}: backup of {project}")
 
 
 async def _restore(week: _Week) -> None:
     latest = f"{PLANT}@latest"
-    async with Engine.open(week.home, user=week.user, clock=week.clock) as engine:
+    async with Engine.open(week.home, user=week.user, clock=week.clock, works=True) as engine:
         quote = await engine.quote(latest)
         handle = await engine.restore(latest, RESTORED, accept_cost=quote.creation_fee.amount)
         await _follow(handle, week.report, f"restoring {RESTORED}")

@@ -13,6 +13,7 @@ from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.errors import WrongKey
 from engine.home import Home
+from engine.jobs import Jobs
 from engine.projects import Projects
 from engine.records import Records
 from engine.repository.keys import parse_recovery_text
@@ -21,7 +22,7 @@ from engine.settings import read_settings
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Backups, Records):
+class Engine(Projects, Backups, Jobs, Records):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and
@@ -38,11 +39,14 @@ class Engine(Projects, Backups, Records):
         user: str | None = None,
         clock: Clock = system_clock,
         create: bool = False,
+        works: bool = False,
     ) -> AsyncIterator[Engine]:
         """Open the home at `home` as `user` (the login name by default).
 
         With `create` it is made where it is not there. What a process that died left is mended
-        first. Leaving the context cancels the work that is still going on, and waits for its end.
+        first. Jobs run in the home's worker, which is started when there is none, and go on when
+        the context is left. With `works` this process becomes the worker where there is none;
+        leaving the context then cancels what was asked for in it and is not done, and waits for it.
 
         Raises `NotFound`, `HomeUnsafe`, `SettingsInvalid`, `WrongKey`, `TooNew`, `Damaged`.
         """
@@ -53,20 +57,34 @@ class Engine(Projects, Backups, Records):
         try:
             repository = await asyncio.to_thread(place.open_repository, settings.encryption)
             await mend_if_free(place, catalog, repository)
-            engine = cls(place, catalog, repository, who, clock)
+            engine = cls(place, catalog, repository, who, clock, works=works)
             try:
                 yield engine
             finally:
-                await engine._stop_work()
+                await engine._leave()
         finally:
             await catalog.close()
 
-    async def _stop_work(self) -> None:
+    async def _leave(self) -> None:
+        """Stop following jobs. Where this process is the worker, stop those asked for here."""
         under_way = tuple(self._handles)  # a handle that ends leaves the set
+        if self._working is None:
+            for handle in under_way:
+                await handle.let_go()
+            return
         for handle in under_way:
             handle.cancel()
         for handle in under_way:
             await handle.ended()
+        if self._worker is not None:
+            self._worker.leaving = True
+            if self._worker.job is not None:
+                self._working.cancel()  # somebody else's job: it waits for the next worker
+        await asyncio.wait([self._working])
+        if self._clock is system_clock and await self._catalog.jobs.unfinished():
+            from engine.worker import start_worker
+
+            await asyncio.to_thread(start_worker, self.home)
 
 
 def _prepared(home: Path, create: bool) -> Home:

@@ -14,21 +14,34 @@ Report = Callable[[Progress], None]
 
 
 class Handle(Generic[T]):
-    """Work that was started; leaving the handle alone does not stop it.
+    """A job that was asked for; leaving the handle alone does not stop it.
 
     `progress()` may be iterated by several readers: each sees the latest state and skips what it
     was too slow for. `result()` gives the result or raises the error the work ended with.
     `cancel()` asks the work to stop; `result()` then raises `Cancelled`.
     """
 
-    def __init__(self, job: str, work: Callable[[Report], Coroutine[object, object, T]]) -> None:
+    def __init__(
+        self,
+        job: str,
+        follow: Callable[[Report], Coroutine[object, object, T]],
+        ask_to_stop: Callable[[], Coroutine[object, object, object]] | None = None,
+    ) -> None:
+        """`follow` is the work itself where there is no `ask_to_stop`: then it is cancelled."""
         self.job = job
+        self._ask_to_stop = ask_to_stop
+        self._asking: asyncio.Task[object] | None = None
         self._latest: Progress | None = None
         self._count = 0
         self._changed = asyncio.Condition()
         self._wakers: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[T] = asyncio.create_task(work(self._report))
-        self._task.add_done_callback(lambda _: self._wake())
+        self._task: asyncio.Task[T] = asyncio.create_task(follow(self._report))
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at: whoever leaves a handle alone need not hear of it
+        self._wake()
 
     def _report(self, progress: Progress) -> None:
         self._latest = progress
@@ -84,4 +97,14 @@ class Handle(Generic[T]):
 
     def cancel(self) -> None:
         """Ask the work to stop. Returns at once; the work cleans up before it ends."""
+        if self._ask_to_stop is None:
+            self._task.cancel()
+        elif self._asking is None and not self._task.done():
+            self._asking = asyncio.ensure_future(self._ask_to_stop())
+
+    async def let_go(self) -> None:
+        """Stop following. The work goes on wherever it runs; `result()` raises `Cancelled`."""
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
         self._task.cancel()
+        await asyncio.wait([self._task])

@@ -84,16 +84,23 @@ class JobKind(StrEnum):
 
     BACKUP = "backup"
     RESTORE = "restore"
+    CLEAN_UP = "clean-up"
 
 
 class JobState(StrEnum):
-    """Where a job is; cancelled is not a failure, and lost means that its process died."""
+    """Where a job is; cancelled is not a failure, and lost means that its worker died."""
 
+    QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a job in this state never changes again."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,9 +492,120 @@ class AuditLine(NamedTuple):
         }
 
 
+class PlannedRun(NamedTuple):
+    """A scheduled moment that is to come; `remark` is what daylight saving does to it, or empty."""
+
+    date: str  # YYYY-MM-DD, local
+    due: datetime
+    remark: str
+
+
+class Plan(NamedTuple):
+    """When a project is backed up, and how many backups it keeps.
+
+    `at` is HH:MM in the IANA zone `zone`; both are None where backups are taken by hand only.
+    `notes` tell of the latest slots that went otherwise than planned.
+    """
+
+    project: str  # id
+    project_name: str
+    at: str | None
+    zone: str | None
+    keep: int
+    runs: tuple[PlannedRun, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of a plan."""
+        return {
+            "project": self.project,
+            "project_name": self.project_name,
+            "at": self.at,
+            "timezone": self.zone,
+            "keep": self.keep,
+            "next": [
+                {"date": run.date, "due": iso(run.due), "remark": run.remark} for run in self.runs
+            ],
+            "notes": list(self.notes),
+        }
+
+
+class CleanUpReport(NamedTuple):
+    """What a clean-up removed: backups (ids), and bytes of the repository."""
+
+    removed: tuple[str, ...]
+    freed: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of a clean-up."""
+        return {"removed": list(self.removed), "freed": self.freed, "notes": list(self.notes)}
+
+
 class Progress(NamedTuple):
-    """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes."""
+    """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes.
+
+    `rate` is bytes per second, lately; None while there is nothing to tell it from.
+    """
 
     stage: str
     done: int
     total: int
+    rate: float | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at this rate; None while that cannot be said."""
+        if not self.total or not self.rate:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+
+class Job(NamedTuple):
+    """One piece of work of a home, where it is, and how it ended.
+
+    `reason` and `hint` tell its owner why it failed or was lost, and what to do; else they are
+    empty. `slot` is the local date (YYYY-MM-DD) of a scheduled backup; a slot that was lost is
+    tried once more: then `attempt` is 2.
+    """
+
+    id: str
+    kind: JobKind
+    project: str  # id
+    project_name: str
+    user: str
+    state: JobState
+    asked: datetime
+    started: datetime | None
+    finished: datetime | None
+    progress: Progress
+    error: str  # the name of the error it ended with
+    reason: str
+    hint: str
+    slot: str | None
+    attempt: int
+
+    def as_json(self) -> Json:
+        """The stable keys of a job."""
+        left = self.progress.seconds_left
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "project": self.project,
+            "project_name": self.project_name,
+            "user": self.user,
+            "state": self.state.value,
+            "asked": iso(self.asked),
+            "started": iso(self.started),
+            "finished": iso(self.finished),
+            "stage": self.progress.stage,
+            "done": self.progress.done,
+            "total": self.progress.total,
+            "rate": None if self.progress.rate is None else round(self.progress.rate),
+            "seconds_left": None if left is None else round(left),
+            "error": self.error or None,
+            "reason": self.reason or None,
+            "hint": self.hint or None,
+            "slot": self.slot,
+            "attempt": self.attempt,
+        }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from engine.access import Access, Action, no_project
-from engine.catalog import Catalog, ProjectRow
+from engine.catalog import Catalog, JobRow, ProjectRow
 from engine.clock import Clock
-from engine.handle import Handle
+from engine.following import Nudge, follow
+from engine.handle import Handle, Report
 from engine.home import Home
-from engine.model import Project, Role
+from engine.model import JobKind, Progress, Project, Role
 from engine.repository.repository import Repository
 from engine.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from engine.worker import Worker
 
 T = TypeVar("T")
 
@@ -26,11 +31,23 @@ class Gone(NamedTuple):
 
 
 class Session:
-    """A home, open as one user."""
+    """A home, open as one user. With `works` its jobs run in this process, where they can."""
 
     def __init__(
-        self, home: Home, catalog: Catalog, repository: Repository, user: str, clock: Clock
+        self,
+        home: Home,
+        catalog: Catalog,
+        repository: Repository,
+        user: str,
+        clock: Clock,
+        *,
+        works: bool,
     ) -> None:
+        self._works = works
+        self._nudge = Nudge()
+        self._working: asyncio.Task[None] | None = None
+        self._worker: Worker | None = None
+        self._watchers: dict[str, Report] = {}
         self._home = home
         self._catalog = catalog
         self._repository = repository
@@ -66,7 +83,74 @@ class Session:
         row = await self._catalog.projects.get(ref)
         return await self._access.require(action, row, unknown=no_project(ref), detail=detail)
 
-    def _kept(self, handle: Handle[T]) -> Handle[T]:
+    async def _submit(
+        self,
+        kind: JobKind,
+        project: str,
+        project_name: str,
+        request: Mapping[str, object],
+        unpack: Callable[[JobRow], Awaitable[T]],
+    ) -> Handle[T]:
+        """Queue a job, see that a worker comes to it, and follow it; `unpack` gives its result."""
+        job = await self._catalog.jobs.queue(kind, project, project_name, self.user, request)
+        handle = self._following(job, unpack)
+        await asyncio.sleep(0)  # it follows before the job can begin
+        await self._ensure_worker()
+        return handle
+
+    def _following(self, job: str, unpack: Callable[[JobRow], Awaitable[T]]) -> Handle[T]:
+        async def result(report: Report) -> T:
+            def tell(progress: Progress) -> None:
+                if self._worker is None or self._worker.job != job:  # else it tells by itself
+                    report(progress)
+
+            self._watchers[job] = report
+            try:
+                row = await follow(self._catalog, job, tell, self._nudge, self._ensure_worker)
+            finally:
+                del self._watchers[job]
+            return await unpack(row)
+
+        async def ask_to_stop() -> None:
+            await self._catalog.jobs.cancel(job)
+            self._nudge.give()
+
+        handle = Handle(job, result, ask_to_stop)
         self._handles.add(handle)
         handle.when_done(self._handles.discard)
         return handle
+
+    def _see(self, worker: Worker) -> None:
+        self._worker = worker
+        worker.watchers = self._watchers
+
+    async def _ensure_worker(self) -> None:
+        """See that there is a worker: this process where it may be, else one of its own."""
+        from engine.lock import has_worker
+        from engine.worker import start_worker, work_off
+
+        if self._working is not None and not self._working.done():
+            self._nudge.give()
+        elif await asyncio.to_thread(has_worker, self.home):
+            return  # it looks at the catalog several times a second
+        elif self._works:
+            self._working = asyncio.ensure_future(
+                work_off(
+                    self._home,
+                    self._catalog,
+                    self._repository,
+                    self._clock,
+                    self._nudge,
+                    patience=0,
+                    seen=self._see,
+                )
+            )
+            self._working.add_done_callback(_looked_at)
+        else:
+            await asyncio.to_thread(start_worker, self.home)
+
+
+def _looked_at(working: asyncio.Task[None]) -> None:
+    """Keep asyncio from telling what a worker ended with: its jobs do, and others follow them."""
+    if not working.cancelled():
+        working.exception()

@@ -1,23 +1,21 @@
-"""Work in a home: one job at a time under the home's lock, and mending what dead processes left."""
+"""Mending what dead processes left in a home, and steps that must not be cut short."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from engine.backup import facts
-from engine.catalog import Catalog
-from engine.errors import BackstayError, Cancelled, NotFound
-from engine.handle import Handle, Report
+from engine.catalog import Catalog, JobRow
+from engine.errors import BackstayError, NotFound
 from engine.home import Home
 from engine.lock import WorkLock
-from engine.model import JobKind, JobState, ProjectState
+from engine.model import ProjectState
 from engine.repository.repository import Repository
 
 T = TypeVar("T")
-LOST = "Its process ended before it was done."
 
 
 async def finish_anyway(work: Coroutine[Any, Any, T]) -> T:
@@ -32,66 +30,8 @@ async def finish_anyway(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-async def start_job(
-    home: Home,
-    catalog: Catalog,
-    repository: Repository,
-    *,
-    kind: JobKind,
-    project: str,
-    project_name: str,
-    user: str,
-    work: Callable[[str, Report], Awaitable[T]],
-) -> Handle[T]:
-    """Start a job under the home's lock, and note how it ends.
-
-    `work` is given the job's id. It notes its own success, in the same transaction as what it made.
-    Raises `Busy` where another job runs.
-    """
-    lock = WorkLock(home.path)
-    lock.acquire()
-    try:
-        if await needs_mending(home, catalog, repository):
-            await mend(home, catalog, repository)
-        job = await catalog.jobs.start(kind, project, project_name, user)
-    except BaseException:
-        lock.release()
-        raise
-    begun = asyncio.Event()
-
-    async def run(report: Report) -> T:
-        begun.set()
-        try:
-            return await work(job.id, report)
-        except asyncio.CancelledError:
-            await finish_anyway(_ended(home, catalog, repository, job.id, JobState.CANCELLED, ""))
-            raise
-        except BaseException as error:
-            told = error.message if isinstance(error, BackstayError) else type(error).__name__
-            state = JobState.CANCELLED if isinstance(error, Cancelled) else JobState.FAILED
-            await finish_anyway(_ended(home, catalog, repository, job.id, state, told))
-            raise
-        finally:
-            lock.release()
-
-    handle = Handle(job.id, run)
-    await begun.wait()  # from here on a cancellation finds the work, and the lock with it
-    return handle
-
-
-async def _ended(
-    home: Home,
-    catalog: Catalog,
-    repository: Repository,
-    job: str,
-    state: JobState,
-    reason: str,
-) -> None:
-    await asyncio.to_thread(_clean, home, repository)
-    await catalog.jobs.finish(job, state, reason)
-
-
-def _clean(home: Home, repository: Repository) -> None:
+def clean(home: Home, repository: Repository) -> None:
+    """Remove what unfinished work left in the home. Its caller holds the home's lock for work."""
     with contextlib.suppress(BackstayError):  # what could not be removed is, at the next start
         repository.storage.clean()
     with contextlib.suppress(OSError):
@@ -118,8 +58,9 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
     """
     import shutil
 
-    await catalog.jobs.mark_lost()
-    await asyncio.to_thread(_clean, home, repository)
+    for lost in await catalog.jobs.mark_lost():
+        await _once_more(catalog, lost)
+    await asyncio.to_thread(clean, home, repository)
     await asyncio.to_thread(home.remove_partial_projects)
     for project in await catalog.projects.list(include_creating=True):
         if project.state is ProjectState.CREATING:
@@ -135,6 +76,26 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
                 await catalog.backups.add(
                     facts(manifest, size), manifest.project_name, manifest.notes
                 )
+
+
+async def _once_more(catalog: Catalog, lost: JobRow) -> None:
+    """Ask again for a scheduled backup that was lost, once."""
+    job = lost.job
+    if job.slot is None or job.attempt > 1:
+        return
+    if await catalog.projects.get(job.project) is None:
+        return
+    async with catalog.transaction():
+        again = await catalog.jobs.queue(
+            job.kind,
+            job.project,
+            job.project_name,
+            job.user,
+            lost.request,
+            slot=job.slot,
+            attempt=job.attempt + 1,
+        )
+        await catalog.schedules.note(job.project, job.slot, again, "run again: its worker had died")
 
 
 async def mend_if_free(home: Home, catalog: Catalog, repository: Repository) -> None:

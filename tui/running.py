@@ -102,7 +102,10 @@ async def opened(invocation: Invocation, *, create: bool = False) -> AsyncIterat
     """The engine of the invocation's home, for work that does more than one thing."""
     from engine import Engine
 
-    async with Engine.open(invocation.home, user=invocation.user, create=create) as engine:
+    # A job runs here, where no other worker is: that is quicker than to start one.
+    async with Engine.open(
+        invocation.home, user=invocation.user, create=create, works=True
+    ) as engine:
         yield engine
 
 

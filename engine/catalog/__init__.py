@@ -17,15 +17,26 @@ from engine.catalog.backups import BackupRow, Backups
 from engine.catalog.connection import PATIENCE, Database, Transaction
 from engine.catalog.costs import Costs
 from engine.catalog.held import Held
+from engine.catalog.incidents import Incidents
 from engine.catalog.jobs import JobRow, Jobs
 from engine.catalog.members import Members
 from engine.catalog.projects import ProjectRow, Projects
+from engine.catalog.schedules import ScheduleRow, Schedules, SlotRow
 from engine.clock import Clock, system_clock
 from engine.errors import NotFound
 from engine.model import JobState, Project, ProjectState, Role
 from engine.private import check_private
 
-__all__ = ["CATALOG_FILE", "BackupRow", "Catalog", "JobRow", "ProjectRow", "Transaction"]
+__all__ = [
+    "CATALOG_FILE",
+    "BackupRow",
+    "Catalog",
+    "JobRow",
+    "ProjectRow",
+    "ScheduleRow",
+    "SlotRow",
+    "Transaction",
+]
 
 CATALOG_FILE = "catalog.db"
 
@@ -47,6 +58,8 @@ class Catalog:
         self.held = Held(database)
         self.costs = Costs(database, clock)
         self.audit = Audit(database)
+        self.schedules = Schedules(database)
+        self.incidents = Incidents(database)
 
     @classmethod
     async def open(
@@ -119,6 +132,11 @@ class Catalog:
             ProjectState.CREATING.value,
         )
         return bool(found)
+
+    async def changes_of_others(self) -> int:
+        """A number that is another one after somebody else has changed the catalog."""
+        ((version,),) = await self._database.rows("PRAGMA data_version")
+        return int(version)
 
     async def describe(self, rows: Iterable[ProjectRow], user: str) -> Sequence[Project]:
         """Projects with everyone who belongs to them, and what `user` is to each."""

@@ -19,7 +19,7 @@ import aiosqlite
 from engine.errors import BackstayError, Busy, Damaged, StorageFailed
 
 T = TypeVar("T")
-Value = str | int | bytes | None
+Value = str | int | float | bytes | None
 
 PATIENCE = 10.0  # seconds that we wait for another process's lock
 

@@ -147,7 +147,75 @@ _PROTECTION = tuple(
     for statement in _ONLY_ADDED.format(table=table).strip().split("\n\n")
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION),)
+# Jobs wait in a queue and tell how far they are; projects have a schedule.
+_SECOND = (
+    """
+    CREATE TABLE new_job (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        project TEXT NOT NULL,
+        project_name TEXT NOT NULL,
+        user TEXT NOT NULL,
+        state TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        started TEXT,
+        finished TEXT,
+        request TEXT NOT NULL,
+        cancel INTEGER NOT NULL DEFAULT 0,
+        stage TEXT NOT NULL DEFAULT '',
+        done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER NOT NULL DEFAULT 0,
+        rate REAL,
+        error TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        result TEXT NOT NULL DEFAULT '{}',
+        slot TEXT,
+        attempt INTEGER NOT NULL DEFAULT 1
+    )
+    """,
+    """
+    INSERT INTO new_job (id, kind, project, project_name, user, state, asked, started, finished,
+        request, reason)
+    SELECT id, kind, project, project_name, user, state, started, started, finished, '{}', reason
+    FROM job ORDER BY rowid
+    """,
+    "DROP TABLE job",
+    "ALTER TABLE new_job RENAME TO job",
+    "CREATE INDEX job_by_state ON job (state)",
+    "CREATE INDEX job_by_project ON job (project, asked)",
+    # `at` and `zone` are null while backups are taken by hand only.
+    """
+    CREATE TABLE schedule (
+        project TEXT PRIMARY KEY REFERENCES project (id) ON DELETE CASCADE,
+        at TEXT,
+        zone TEXT,
+        since TEXT,
+        keep INTEGER NOT NULL
+    )
+    """,
+    # One row for each date that a backup was scheduled for: it makes a slot run once.
+    """
+    CREATE TABLE slot (
+        project TEXT NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        date TEXT NOT NULL,
+        due TEXT NOT NULL,
+        job TEXT,
+        note TEXT NOT NULL,
+        PRIMARY KEY (project, date)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE incident (
+        project TEXT NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        since TEXT NOT NULL,
+        PRIMARY KEY (project, kind)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND)
 
 _APPLICATION = 0x426B5379  # "BkSy", in the header of each catalog
 _PAUSE = 0.02  # seconds between two tries

@@ -25,6 +25,8 @@ from engine.project.tables import (
     read_text,
 )
 
+_TOKEN = ("token", "device_id", "name", "permission")
+
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
@@ -71,6 +73,23 @@ def renew_main(
         held = hold(connection)
         connection.execute("COMMIT")
     return Renewed(tokens, analyses, parsers, held, tuple(notes), follow)
+
+
+def tokens_of(database: Path) -> tuple[NewToken, ...]:
+    """The tokens of a project's devices, as data.db has them now. Raises as `renew_main` does."""
+    address = f"{database.absolute().as_uri()}?mode=ro"
+    with (
+        database_errors(database.name, RepositoryDamaged),
+        closing(sqlite3.connect(address, uri=True)) as connection,
+    ):
+        connection.text_factory = read_text
+        names = _names(connection, "device")
+        rows = read_columns(connection, "device_token", _TOKEN)
+        return tuple(
+            _token(names, device, name, permission, token)
+            for token, device, name, permission in rows
+            if token
+        )
 
 
 def renew_plugin_storage(database: Path, follow: Follower) -> None:
@@ -130,7 +149,7 @@ def _renew_tokens(
     made: list[NewToken] = []
     renewed: dict[int, str] = {}
     follow = Follower(mark_prefix, renewed)
-    rows = read_columns(connection, "device_token", ("token", "device_id", "name", "permission"))
+    rows = read_columns(connection, "device_token", _TOKEN)
     for mark, device, name, permission in rows:
         if not mark:
             continue  # TagoCore finds no device by an empty token
@@ -139,16 +158,20 @@ def _renew_tokens(
         if number is not None:
             renewed[number] = token
         connection.execute("UPDATE device_token SET token = ? WHERE token = ?", (token, mark))
-        made.append(
-            NewToken(
-                device=device or "",
-                device_name=device_names.get(device or "", ""),
-                name=name or "",
-                permission=permission or "",
-                token=token,
-            )
-        )
+        made.append(_token(device_names, device, name, permission, token))
     return tuple(made), follow
+
+
+def _token(
+    names: dict[str, str], device: str | None, name: str | None, permission: str | None, token: str
+) -> NewToken:
+    return NewToken(
+        device=device or "",
+        device_name=names.get(device or "", ""),
+        name=name or "",
+        permission=permission or "",
+        token=token,
+    )
 
 
 def _follow(connection: sqlite3.Connection, tables: Sequence[Table], follow: Follower) -> list[str]:

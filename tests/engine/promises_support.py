@@ -77,7 +77,9 @@ class World:
     @asynccontextmanager
     async def opened(self, user: str = OWNER) -> AsyncIterator[Engine]:
         """The home, open as a user."""
-        async with Engine.open(self.home, user=user, clock=self.now, create=True) as engine:
+        async with Engine.open(
+            self.home, user=user, clock=self.now, create=True, works=True
+        ) as engine:
             yield engine
 
     def set_prices(self, text: str = PRICES) -> None:

@@ -195,7 +195,7 @@ async def test_the_wrong_key_a_lost_key_and_the_right_one_again(tmp_path: Path) 
 
 async def test_no_home(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as told:
-        async with Engine.open(tmp_path / "nowhere", user=OWNER):
+        async with Engine.open(tmp_path / "nowhere", user=OWNER, works=True):
             pass
     told_well(told.value, 4)
     assert not (tmp_path / "nowhere").exists()

@@ -38,7 +38,7 @@ class Seen:
 
 
 async def look(home: Path, user: str, project: str) -> Seen:
-    async with Engine.open(home, user=user, clock=clock) as engine:
+    async with Engine.open(home, user=user, clock=clock, works=True) as engine:
         return Seen(
             {each.name: each for each in await engine.projects()},
             await engine.backups(project),
@@ -89,7 +89,7 @@ async def test_the_data_changes_from_day_to_day(demo: Path) -> None:
 
 
 async def test_every_backup_holds_what_was_there_on_its_day(demo: Path) -> None:
-    async with Engine.open(demo, user="ana", clock=clock) as engine:
+    async with Engine.open(demo, user="ana", clock=clock, works=True) as engine:
         for backup in await engine.backups("Plant 7"):
             details = await engine.show(backup.id)
             last = max(device.last for device in details.devices if device.last)
@@ -117,13 +117,13 @@ async def test_the_harbour_has_backups_that_only_its_owners_see(demo: Path) -> N
     assert [backup.date for backup in seen.backups] == [
         TODAY - timedelta(days=ago) for ago in (0, 3, 6)
     ]
-    async with Engine.open(demo, user="ana", clock=clock) as engine:
+    async with Engine.open(demo, user="ana", clock=clock, works=True) as engine:
         with pytest.raises(NotAllowed, match="rui"):
             await engine.backups("Harbour")
 
 
 async def test_a_later_backup_of_the_demo_works_as_any_other(demo: Path) -> None:
-    async with Engine.open(demo, user="rui", clock=clock) as engine:
+    async with Engine.open(demo, user="rui", clock=clock, works=True) as engine:
         backup = await (await engine.backup("Harbour")).result()
         assert backup.date == NOW
         assert (await engine.backups("Harbour"))[0].id == backup.id

@@ -31,7 +31,7 @@ from engine.model import Role, Verdict
 Call = Callable[[Engine], Awaitable[object]]
 
 # What a collaborator may: see that projects are there, and what is about no project of others.
-OPEN = {"open", "user", "home", "project", "projects", "adopt", "costs", "audit"}
+OPEN = {"open", "user", "home", "project", "projects", "adopt", "costs", "audit", "status"}
 
 CALLS: dict[str, Call] = {
     "forget": lambda engine: engine.forget("Plant"),
@@ -48,12 +48,21 @@ CALLS: dict[str, Call] = {
     "add_member": lambda engine: engine.add_member("Plant", "eve", Role.OWNER),
     "remove_member": lambda engine: engine.remove_member("Plant", OWNER),
     "recovery_key": lambda engine: engine.recovery_key(),
+    "jobs": lambda engine: engine.jobs("Plant"),
+    "plan": lambda engine: engine.plan("Plant"),
+    "set_schedule": lambda engine: engine.set_schedule("Plant", keep=1),
+    "would_remove": lambda engine: engine.would_remove("Plant", keep=1),
+    "clean_up": lambda engine: engine.clean_up("Plant"),
 }
+BY_JOB = {"job", "cancel", "watch"}  # what takes a job's id
 
 
-def by_id(backup: str) -> dict[str, Call]:
-    """What takes a backup's id; no knowledge of an id opens anything."""
+def by_id(backup: str, job: str) -> dict[str, Call]:
+    """What takes an id of a backup or a job; no knowledge of an id opens anything."""
     return {
+        "job": lambda engine: engine.job(job),
+        "cancel": lambda engine: engine.cancel(job),
+        "watch": lambda engine: engine.watch(job),
         "show": lambda engine: engine.show(backup),
         "quote": lambda engine: engine.quote(backup),
         "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),
@@ -62,14 +71,17 @@ def by_id(backup: str) -> dict[str, Call]:
 
 def test_every_method_is_in_one_of_the_two_lists() -> None:
     public = {name for name, _ in inspect.getmembers(Engine) if not name.startswith("_")}
-    assert public == OPEN | set(CALLS)
+    assert public == OPEN | BY_JOB | set(CALLS)
     assert OPEN.isdisjoint(CALLS)
 
 
-async def prepared(world: World) -> str:
+async def prepared(world: World) -> tuple[str, str]:
+    """The ids of a backup and of its job."""
     async with world.opened() as engine:
         await adopted(engine, world)
-        return (await backed_up(engine)).id
+        backup = await backed_up(engine)
+        (job,) = await engine.jobs("Plant")
+        return backup.id, job.id
 
 
 def refusals(world: World) -> list[tuple[object, ...]]:
@@ -81,12 +93,12 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
     tmp_path: Path,
 ) -> None:
     world = make_world(tmp_path)
-    backup = await prepared(world)
+    ids = await prepared(world)
     before = hashes(world.home / "repository")
     async with world.opened(COLLABORATOR) as engine:
         assert (await engine.project("Plant")).role is Role.COLLABORATOR
         assert [each.name for each in await engine.projects()] == ["Plant"]
-        for number, call in enumerate([*CALLS.values(), *by_id(backup).values()], 1):
+        for number, call in enumerate([*CALLS.values(), *by_id(*ids).values()], 1):
             with pytest.raises(NotAllowed) as told:
                 await call(engine)
             assert told.value.exit_code == 3
@@ -95,6 +107,8 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
         with pytest.raises(NotAllowed):
             await engine.audit(project="Plant")
         assert await engine.costs() == []
+        assert await engine.status() == []
+        assert await engine.jobs() == []
         assert await engine.audit() == []
     assert {user for user, _ in refusals(world)} == {COLLABORATOR}
     assert hashes(world.home / "repository") == before
@@ -110,7 +124,7 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
 
 async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    backup = await prepared(world)
+    ids = await prepared(world)
     async with world.opened(STRANGER) as engine:
         assert await engine.projects() == []
         calls: dict[str, Call] = {**CALLS, "project": lambda engine: engine.project("Plant")}
@@ -123,7 +137,7 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
         with pytest.raises(NotAllowed) as refused:
             await engine.recovery_key()
         assert "Plant" not in refused.value.message
-        for call in by_id(backup).values():
+        for call in by_id(*ids).values():
             with pytest.raises(NotFound) as told:
                 await call(engine)
             assert "Plant" not in f"{told.value.message} {told.value.hint}"

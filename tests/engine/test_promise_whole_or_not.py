@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 from contextlib import AsyncExitStack
@@ -24,7 +25,7 @@ from promises_support import (
     restored,
 )
 
-from engine.errors import BackstayError, Busy, Cancelled, NotFound, SourceDamaged
+from engine.errors import BackstayError, Cancelled, NotFound, SourceDamaged
 from engine.handle import Handle
 from engine.model import Backup, BackupState
 
@@ -137,16 +138,19 @@ async def test_a_backup_that_fails_leaves_nothing_and_harms_no_other(tmp_path: P
         assert all_rows(made.project.path) == wanted
 
 
-async def test_one_job_at_a_time_and_the_second_is_told(tmp_path: Path) -> None:
+async def test_jobs_of_two_who_ask_run_one_after_the_other(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     async with world.opened() as engine, world.opened() as other:
         await adopted(engine, world)
-        handle = await engine.backup("Plant")
-        with pytest.raises(Busy) as told:
-            await other.backup("Plant")
-        assert told.value.hint
-        backup = await handle.result()
-        assert await other.backups("Plant") == [backup]
+        handles = [await each.backup("Plant") for each in (engine, other, engine)]
+        backups = [await handle.result() for handle in handles]
+        assert sorted(await other.backups("Plant")) == sorted(backups)
+        jobs = await engine.jobs("Plant")
+        assert len(jobs) == 3
+        for later, earlier in itertools.pairwise(jobs):
+            assert earlier.finished is not None
+            assert later.started is not None
+            assert earlier.finished <= later.started
 
 
 async def test_a_home_can_be_moved_with_all_its_backups(tmp_path: Path) -> None:

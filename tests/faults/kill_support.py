@@ -136,7 +136,9 @@ async def make_stage(folder: Path, library: Path, job: str) -> Stage:
     settings.write_text(PRICES)
     settings.chmod(0o600)
     if job != "adopt":
-        async with Engine.open(stage.home, user=OWNER, clock=_earlier, create=True) as engine:
+        async with Engine.open(
+            stage.home, user=OWNER, clock=_earlier, create=True, works=True
+        ) as engine:
             await engine.adopt(stage.source, PROJECT)
             await (await engine.backup(PROJECT)).result()
             if job == "delete":
@@ -188,7 +190,7 @@ async def check(stage: Stage, *, thorough: bool) -> None:
     earlier = hashes(stage.before / "repository")
     assert earlier.items() <= hashes(stage.home / "repository").items(), "a backup was touched"
     known = {Path(name).name for name in earlier if name.startswith("manifests/")}
-    async with Engine.open(stage.home, user=OWNER, clock=_later, create=True) as engine:
+    async with Engine.open(stage.home, user=OWNER, clock=_later, create=True, works=True) as engine:
         projects = {each.name: each for each in await engine.projects()}
         if PROJECT not in projects:
             await engine.adopt(stage.source, PROJECT)

@@ -24,7 +24,9 @@ def clock() -> datetime:
 
 async def main(home: Path, job: str, *arguments: str) -> None:
     """Open the home and do the job."""
-    async with Engine.open(home, user=OWNER, clock=clock, create=job == "adopt") as engine:
+    async with Engine.open(
+        home, user=OWNER, clock=clock, create=job == "adopt", works=True
+    ) as engine:
         if job == "adopt":
             await engine.adopt(Path(arguments[0]), PROJECT)
         elif job == "backup":

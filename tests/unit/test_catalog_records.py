@@ -21,8 +21,6 @@ from engine.model import (
     BackupState,
     Charge,
     HeldItem,
-    JobKind,
-    JobState,
     Member,
     Money,
     Origin,
@@ -346,47 +344,6 @@ async def test_what_is_found_of_a_backup_is_noted(catalog: Catalog) -> None:
     assert await catalog.backups.ids() == frozenset()
     with pytest.raises(NotFound):
         await catalog.backups.set_state(one, BackupState.COMPLETE)
-
-
-# Jobs
-
-
-async def test_a_job_starts_and_ends_once(catalog: Catalog, clock: Hand) -> None:
-    job = await catalog.jobs.start(JobKind.RESTORE, P1, "Plant 7", "ana")
-    assert await catalog.jobs.get(job.id) == job
-    assert (job.state, job.started, job.finished) == (JobState.RUNNING, START, None)
-    clock.now += HOUR
-    assert await catalog.jobs.finish(job.id, JobState.FAILED, "The disk is full.")
-    assert not await catalog.jobs.finish(job.id, JobState.SUCCEEDED)
-    ended = await catalog.jobs.get(job.id)
-    assert ended == job._replace(
-        state=JobState.FAILED, reason="The disk is full.", finished=START + HOUR
-    )
-    assert await catalog.jobs.get("nothing") is None
-    with pytest.raises(ValueError, match="no end"):
-        await catalog.jobs.finish(job.id, JobState.RUNNING)
-
-
-async def test_running_jobs_of_a_dead_process_are_lost(catalog: Catalog, clock: Hand) -> None:
-    dead, alive, done = [
-        await catalog.jobs.start(JobKind.BACKUP, P1, "Plant 7", "ana") for _ in range(3)
-    ]
-    await catalog.jobs.finish(done.id, JobState.CANCELLED)
-    clock.now += HOUR
-    (lost,) = await catalog.jobs.mark_lost({alive.id})
-    assert (lost.id, lost.state, lost.finished) == (dead.id, JobState.LOST, START + HOUR)
-    assert lost.reason
-    states = [job.state for job in await catalog.jobs.list()]
-    assert states == [JobState.CANCELLED, JobState.RUNNING, JobState.LOST], "newest first"
-    assert [job.id for job in await catalog.jobs.mark_lost()] == [alive.id]
-    assert await catalog.jobs.mark_lost() == ()
-
-
-async def test_jobs_of_some_projects_are_listed(catalog: Catalog) -> None:
-    await catalog.jobs.start(JobKind.BACKUP, P1, "Plant 7", "ana")
-    other = await catalog.jobs.start(JobKind.BACKUP, P2, "Other", "ana")
-    assert await catalog.jobs.list([P2]) == (other,)
-    assert await catalog.jobs.list([]) == ()
 
 
 # Held items

@@ -1,0 +1,184 @@
+"""What an owner does with jobs, schedules and retention, and how the home is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import time
+from typing import TYPE_CHECKING
+
+from engine.access import Action
+from engine.catalog import JobRow, ProjectRow, ScheduleRow
+from engine.catalog.backups import SHORTEST_PREFIX
+from engine.errors import Invalid, NotFound
+from engine.following import succeeded
+from engine.handle import Handle
+from engine.model import Backup, CleanUpReport, Job, JobKind, Plan, PlannedRun
+from engine.names import shown
+from engine.planning import Planner, schedule_of
+from engine.session import Gone, Session
+
+if TYPE_CHECKING:
+    from engine.health import Health
+
+RUNS_SHOWN = 5
+
+
+class Jobs(Session):
+    """The jobs of a home, the schedules of its projects, and their health."""
+
+    async def jobs(self, ref: str | None = None, *, limit: int = 100) -> list[Job]:
+        """The jobs of a project, or of all projects that the user owns, newest first."""
+        if ref is None:
+            projects = await self._owned()
+        else:
+            projects = [(await self._project(ref, Action.SEE_JOBS)).id]
+        return [row.job for row in await self._catalog.jobs.list(projects, limit=limit)]
+
+    async def job(self, job: str) -> Job:
+        """One job by its id, or by the beginning of it, of a project that the user owns."""
+        return (await self._job(job, Action.SEE_JOBS)).job
+
+    async def cancel(self, job: str) -> Job:
+        """Ask for a job to stop. One that waits is cancelled at once, one that runs soon.
+
+        Raises `Invalid` where it has ended already.
+        """
+        row = await self._job(job, Action.CANCEL)
+        if not await self._catalog.jobs.cancel(row.job.id):
+            raise Invalid(
+                f"The job {row.job.id} has ended already: it is {row.job.state.value}.",
+                hint="Nothing was changed.",
+            )
+        self._nudge.give()
+        return (await self._job(row.job.id, Action.SEE_JOBS)).job
+
+    async def watch(self, job: str) -> Handle[Job]:
+        """Follow a job that somebody asked for; the result is the job when it has succeeded."""
+        row = await self._job(job, Action.SEE_JOBS)
+
+        async def as_it_is(done: JobRow) -> Job:
+            return succeeded(done).job
+
+        return self._following(row.job.id, as_it_is)
+
+    async def _job(self, ref: str, action: Action) -> JobRow:
+        """Find a job of a project that the user may do `action` with."""
+        roles = await self._catalog.members.of(self.user)
+        found = [
+            row
+            for row in await self._catalog.jobs.list(list(roles))
+            if row.job.id == ref
+            or (len(ref) >= SHORTEST_PREFIX and row.job.id.startswith(ref.lower()))
+        ]
+        if len(found) != 1:
+            raise _no_job(ref)
+        job = found[0].job
+        project = await self._catalog.projects.get(job.project)
+        known = project or Gone(job.project, job.project_name)
+        await self._access.require(action, known, unknown=_no_job(ref), detail=f"job {job.id}")
+        return found[0]
+
+    async def plan(self, ref: str) -> Plan:
+        """When a project is backed up, the next runs, and how many backups it keeps."""
+        return await self._plan(await self._project(ref, Action.SEE_BACKUPS))
+
+    async def _plan(self, row: ProjectRow) -> Plan:
+        plan = await self._catalog.schedules.get(row.id)
+        schedule = schedule_of(plan)
+        runs: list[PlannedRun] = []
+        if schedule is not None:
+            from engine.schedule import next_slots
+
+            runs = [
+                PlannedRun(slot.date.isoformat(), slot.due, slot.remark)
+                for slot in next_slots(schedule, self._clock(), RUNS_SHOWN)
+            ]
+        taken = await self._catalog.schedules.taken(row.id)
+        notes = tuple(f"{slot.date}: {slot.note}" for slot in taken if slot.note)
+        at = plan.at.isoformat("minutes") if plan.at else None
+        return Plan(row.id, row.name, at, plan.zone, plan.keep, tuple(runs), notes)
+
+    async def set_schedule(
+        self,
+        ref: str,
+        *,
+        at: str | None = None,
+        zone: str | None = None,
+        keep: int | None = None,
+        off: bool = False,
+    ) -> Plan:
+        """Change a project's plan; what is not given stays as it is. `off` ends the schedule.
+
+        A first time of day needs a zone. Raises `Invalid` for a time, a zone (with near matches)
+        or a number of backups that is none. With fewer backups to keep, the next clean-up removes
+        what `would_remove` tells.
+        """
+        from engine.retention import check_keep
+        from engine.schedule import check_time, check_zone
+
+        row = await self._project(ref, Action.SEE_BACKUPS)
+        plan = await self._catalog.schedules.get(row.id)
+        new_at: time | None = check_time(at) if at is not None else plan.at
+        new_zone = check_zone(zone) if zone is not None else plan.zone
+        new_keep = check_keep(keep) if keep is not None else plan.keep
+        if (new_at is None) != (new_zone is None):
+            raise Invalid(
+                "A schedule has a time of day and a time zone.",
+                hint="Nothing was changed. Give both: --at 03:00 --timezone Europe/Lisbon",
+            )
+        since = plan.since if new_at is None else (plan.since or self._clock())
+        changed = ScheduleRow(new_at, new_zone, since, new_keep)
+        if off:
+            changed = ScheduleRow(keep=new_keep)
+        detail = f"{changed.at:%H:%M} {changed.zone}" if changed.at else "by hand only"
+        await self._access.require(
+            Action.SET_SCHEDULE, row, unknown=_no_job(ref), detail=f"{detail}, keep {new_keep}"
+        )
+        await self._catalog.schedules.set(row.id, changed)
+        return await self._plan(row)
+
+    async def would_remove(self, ref: str, *, keep: int | None = None) -> list[Backup]:
+        """The backups that a clean-up would remove if the project kept `keep`; oldest last."""
+        from engine.retention import check_keep, to_remove
+
+        row = await self._project(ref, Action.SEE_BACKUPS)
+        count = check_keep(keep) if keep is not None else None
+        if count is None:
+            count = (await self._catalog.schedules.get(row.id)).keep
+        backups = [found.backup for found in await self._catalog.backups.list(row.id)]
+        return to_remove(backups, count, self._clock())
+
+    async def clean_up(self, ref: str) -> Handle[CleanUpReport]:
+        """Remove the backups of a project beyond those it keeps, and what no backup needs."""
+        row = await self._project(ref, Action.CLEAN_UP)
+        return await self._submit(JobKind.CLEAN_UP, row.id, row.name, {}, self._cleaned)
+
+    async def _cleaned(self, row: JobRow) -> CleanUpReport:
+        removed, notes = row.result["removed"], row.result["notes"]
+        freed = row.result["freed"]
+        if not isinstance(removed, list) or not isinstance(notes, list):
+            raise TypeError("no clean-up's result")
+        return CleanUpReport(
+            tuple(str(each) for each in removed),
+            int(str(freed)),
+            tuple(str(each) for each in notes),
+        )
+
+    async def status(self) -> list[Health]:
+        """How the backups of each project are that the user owns, by name."""
+        from engine.lock import worker_stays
+
+        stays = await asyncio.to_thread(worker_stays, self.home)
+        owned = set(await self._owned())
+        planner = Planner(self._home, self._catalog, self._clock)
+        return [
+            health
+            for health in await planner.healths(worker_stays=stays)
+            if health.project in owned
+        ]
+
+
+def _no_job(ref: str) -> NotFound:
+    return NotFound(
+        f"There is no job {shown(ref)}.", hint="See the jobs of your projects with: backstay jobs"
+    )

@@ -1,0 +1,241 @@
+"""What each kind of job does. A job notes its own success together with what it made."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+
+from engine.backup import Request, facts, take_backup
+from engine.catalog import BackupRow, Catalog, JobRow, ProjectRow
+from engine.clock import Clock
+from engine.errors import Invalid, NotFound, RepositoryDamaged, Taken
+from engine.handle import Report
+from engine.home import PARTIAL, Home
+from engine.model import (
+    BackupKind,
+    JobKind,
+    JobState,
+    LeaveOut,
+    Origin,
+    ProjectState,
+    Quote,
+    RestoreReport,
+    Role,
+)
+from engine.names import check_project_name, folder_name, new_id
+from engine.reports import result_of
+from engine.repository.manifest import Manifest
+from engine.repository.repository import Repository
+from engine.settings import read_settings
+from engine.work import finish_anyway
+
+BY_SCHEDULE = "backstay"  # who asks for what Backstay does by itself
+
+
+class Performer:
+    """Does the jobs of a home. Whoever calls it holds the home's `WorkLock`."""
+
+    def __init__(self, home: Home, catalog: Catalog, repository: Repository, clock: Clock) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._repository = repository
+        self._clock = clock
+
+    async def perform(self, row: JobRow, report: Report) -> None:
+        """Do a job that was claimed. Raises why it could not be done; nothing half-made is left."""
+        if row.job.kind is JobKind.BACKUP:
+            await self._back_up(row, report)
+        elif row.job.kind is JobKind.RESTORE:
+            await self._restore(row, report)
+        else:
+            await self._clean_up(row, report)
+
+    async def _project(self, row: JobRow) -> ProjectRow:
+        project = await self._catalog.projects.get(row.job.project)
+        if project is None:
+            raise NotFound(
+                f"The project {row.job.project_name} is not in this home any more.",
+                hint="Nothing was changed. Its backups are still there.",
+            )
+        return project
+
+    async def _back_up(self, row: JobRow, report: Report) -> None:
+        project = await self._project(row)
+        # A manifest never changes: it is read while the rest is looked up.
+        latest = await self._catalog.backups.latest(project.id)
+        reading = asyncio.ensure_future(asyncio.to_thread(self._read_manifest, latest))
+        try:
+            members = await self._catalog.members.roles(project.id)
+            settings = await asyncio.to_thread(read_settings, self._home.path)
+        finally:
+            manifest = await reading
+        request = Request(
+            backup=new_id(),
+            project=project.id,
+            project_name=project.name,
+            path=project.path,
+            owners=tuple(member.user for member in members if member.role is Role.OWNER),
+            date=self._clock(),
+            kind=BackupKind(str(row.request.get("kind", BackupKind.MANUAL.value))),
+            leave_out=settings.leave_out,
+            without_damaged=row.request.get("without_damaged") is True,
+        )
+        previous = await asyncio.to_thread(self._usable, manifest, request.leave_out)
+        made = await take_backup(self._repository, request, previous, self._home, report)
+
+        async def publish() -> None:
+            size = await asyncio.to_thread(self._repository.put_manifest, made)
+            backup = facts(made, size)
+            async with self._catalog.transaction():
+                await self._catalog.backups.add(backup, project.name, made.notes)
+                done = {"backup": backup.id}
+                await self._catalog.jobs.finish(row.job.id, JobState.SUCCEEDED, result=done)
+                await self._ask_for_clean_up(project)
+            await asyncio.to_thread(self._home.empty_scratch)
+
+        await finish_anyway(publish())
+
+    async def _ask_for_clean_up(self, project: ProjectRow) -> None:
+        """Queue a clean-up where the project has more backups than it keeps."""
+        plan = await self._catalog.schedules.get(project.id)
+        backups = [found.backup for found in await self._catalog.backups.list(project.id)]
+        if len(backups) <= plan.keep:
+            return
+        from engine.retention import to_remove
+
+        if to_remove(backups, plan.keep, self._clock()):
+            await self._catalog.jobs.queue(JobKind.CLEAN_UP, project.id, project.name, BY_SCHEDULE)
+
+    def _read_manifest(self, found: BackupRow | None) -> Manifest | None:
+        """A backup's manifest, if it can be read."""
+        if found is None:
+            return None
+        try:
+            return self._repository.manifest(found.backup.id)
+        except (NotFound, RepositoryDamaged):
+            return None  # then every file is read, and what the repository has is not stored
+
+    def _usable(self, manifest: Manifest | None, leave_out: LeaveOut) -> Manifest | None:
+        """A manifest whose chunks are all there: its packs are, and no frame is damaged."""
+        if manifest is None or manifest.leave_out != leave_out.value:
+            return None
+        packs = self._repository.packs()
+        complete = all(packs.get(pack) == size for pack, size in manifest.packs.items())
+        return manifest if complete and not self._repository.has_damage() else None
+
+    async def _restore(self, row: JobRow, report: Report) -> None:
+        from engine.pricing import check_accepted, quote
+        from engine.restore import publish, restore_project
+
+        started = time.monotonic()
+        name = check_project_name(str(row.request["name"]))
+        found = await self._catalog.backups.find(str(row.request["backup"]))
+        if found is None:
+            raise NotFound("The backup is not there any more.", hint="Nothing was charged.")
+        prices = (await asyncio.to_thread(read_settings, self._home.path)).prices
+        offer = quote(prices, found.backup.data, self._clock())
+        check_accepted(offer, Decimal(str(row.request["accept_cost"])))
+        project = new_id()
+        root = self._home.projects / folder_name(name, project)
+        partial = root.with_name(f"{PARTIAL}{project}")
+        manifest = await asyncio.to_thread(self._repository.manifest, found.backup.id)
+        scratch = await asyncio.to_thread(self._home.make_scratch)
+        await asyncio.to_thread(self._home.make_projects)
+        await self._catalog.projects.add(
+            project, name, root, ProjectState.CREATING, Origin.RESTORED
+        )
+        try:
+            made = await restore_project(
+                self._repository,
+                manifest,
+                partial=partial,
+                root=root,
+                scratch=scratch,
+                now=self._clock(),
+                taken_ports=await self._ports(manifest.port),
+                free_space=await asyncio.to_thread(self._home.free_space),
+                report=report,
+            )
+
+            async def finish() -> None:
+                await asyncio.to_thread(publish, partial, root)
+                async with self._catalog.transaction():
+                    await self._catalog.projects.finish_creating(project)
+                    await self._catalog.members.change(project, row.job.user, Role.OWNER)
+                    await self._catalog.held.set(project, made.held)
+                    await self._charge(project, name, offer)
+                    (described,) = await self._catalog.describe(
+                        [await self._made(project)], row.job.user
+                    )
+                    done = RestoreReport(
+                        job=row.job.id,
+                        project=described,
+                        backup=found.backup.id,
+                        port=made.port,
+                        devices=made.devices,
+                        variables=made.variables,
+                        seconds=time.monotonic() - started,
+                        charged=offer.creation_fee,
+                        tokens=made.tokens,
+                        analyses_without_code=made.analyses_without_code,
+                        parsers_without_code=made.parsers_without_code,
+                        quiet=made.quiet,
+                        notes=made.notes,
+                    )
+                    await self._catalog.jobs.finish(
+                        row.job.id, JobState.SUCCEEDED, result=result_of(done)
+                    )
+                await asyncio.to_thread(self._home.empty_scratch)
+
+            await finish_anyway(finish())
+        except BaseException:
+            await finish_anyway(self._catalog.projects.remove_unfinished(project))
+            raise
+
+    async def _charge(self, project: str, name: str, offer: Quote) -> None:
+        await self._catalog.costs.charge(project, name, offer.creation_fee, "creation fee")
+        await self._catalog.costs.begin(project, name, offer.hourly)
+
+    async def _made(self, project: str) -> ProjectRow:
+        row = await self._catalog.projects.get(project)
+        if row is None:
+            raise Taken("The new project was removed by someone at once.")
+        return row
+
+    async def _ports(self, first: int) -> set[int]:
+        """Ports that projects of this home use or may want."""
+        from engine.project.instance import find
+
+        ports = {first}
+        for row in await self._catalog.projects.list():
+            try:
+                ports.add((await asyncio.to_thread(find, row.path)).port)
+            except (NotFound, Invalid):
+                continue  # a project that is not there now has no port that we can know
+        return ports
+
+    async def _clean_up(self, row: JobRow, report: Report) -> None:
+        from engine.cleaning import clean_up
+        from engine.retention import to_remove
+
+        project = row.job.project
+        backups = [found.backup for found in await self._catalog.backups.list(project)]
+        plan = await self._catalog.schedules.get(project)
+        needed = {
+            str(other.request["backup"])
+            for other in await self._catalog.jobs.unfinished()
+            if other.job.kind is JobKind.RESTORE
+        }
+        removed = [each.id for each in to_remove(backups, plan.keep, self._clock(), needed)]
+        # The catalog forgets them first: a manifest that it lacks is found again, and a backup
+        # without its manifest would look damaged.
+        async with self._catalog.transaction():
+            for backup in removed:
+                await self._catalog.backups.remove(backup)
+        scratch = await asyncio.to_thread(self._home.make_scratch)
+        done = await clean_up(self._repository, removed, scratch, report)
+        result = {"removed": removed, "freed": done.freed, "notes": list(done.notes)}
+        await finish_anyway(
+            self._catalog.jobs.finish(row.job.id, JobState.SUCCEEDED, result=result)
+        )

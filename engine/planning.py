@@ -1,0 +1,180 @@
+"""What the worker decides between two jobs: which slots are due, what goes, what is to be told."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from engine.catalog import Catalog, JobRow, ScheduleRow, SlotRow
+from engine.clock import Clock
+from engine.home import Home
+from engine.model import BackupKind, BackupState, Job, JobKind, JobState
+from engine.performing import BY_SCHEDULE
+from engine.settings import read_settings
+
+if TYPE_CHECKING:
+    from engine.health import Health
+    from engine.schedule import Schedule, Slot
+
+FAR = 3600.0  # seconds
+
+
+def schedule_of(plan: ScheduleRow) -> Schedule | None:
+    """The schedule of a plan; None where backups are taken by hand only."""
+    from engine.schedule import Schedule
+
+    if plan.at is None or plan.zone is None or plan.since is None:
+        return None
+    return Schedule(plan.at, plan.zone)
+
+
+class Planner:
+    """Looks after the schedules of a home."""
+
+    def __init__(self, home: Home, catalog: Catalog, clock: Clock) -> None:
+        self._home = home
+        self._catalog = catalog
+        self._clock = clock
+
+    async def queue_due(self) -> None:
+        """Queue a backup for each project whose slot has come. Missed slots become one."""
+        plans = await self._catalog.schedules.all()
+        if not plans:
+            return
+        from engine.schedule import is_due
+
+        now = self._clock()
+        taken = await self._catalog.schedules.dates()
+        for project, plan in plans.items():
+            schedule = schedule_of(plan)
+            if schedule is None or plan.since is None:
+                continue
+            ran = {date.fromisoformat(each) for each in taken.get(project, ())}
+            slot = is_due(schedule, plan.since, now, ran)
+            if slot is not None:
+                await self._queue(project, slot)
+
+    async def _queue(self, project: str, slot: Slot) -> None:
+        day = slot.date.isoformat()
+        row = await self._catalog.projects.get(project)
+        if row is None:
+            return
+        busy = await self._backup_at(project, slot.due)
+        async with self._catalog.transaction():
+            if busy is not None:
+                note = f"not doubled: the backup that began at {busy} was still under way"
+                await self._catalog.schedules.take(SlotRow(project, day, slot.due, None, note))
+                return
+            if not await self._catalog.schedules.take(SlotRow(project, day, slot.due, None, "")):
+                return  # another worker was quicker
+            job = await self._catalog.jobs.queue(
+                JobKind.BACKUP,
+                project,
+                row.name,
+                BY_SCHEDULE,
+                {"kind": BackupKind.SCHEDULED.value},
+                slot=day,
+            )
+            await self._catalog.schedules.note(project, day, job, "")
+
+    async def _backup_at(self, project: str, due: datetime) -> str | None:
+        """When the backup began that was still under way at a moment; None where none was."""
+        for row in await self._catalog.jobs.list([project], limit=20):
+            job = row.job
+            if job.kind is JobKind.BACKUP and job.started is not None and job.started < due:
+                if job.finished is None or job.finished > due:
+                    return job.started.isoformat(timespec="minutes")
+                return None
+        return None
+
+    async def seconds_to_next(self) -> float:
+        """How long until the next slot of any project; an hour at most."""
+        from engine.schedule import next_slots
+
+        now = self._clock()
+        nearest = FAR
+        for plan in (await self._catalog.schedules.all()).values():
+            schedule = schedule_of(plan)
+            if schedule is None:
+                continue
+            for slot in next_slots(schedule, now, 1):
+                nearest = min(nearest, (slot.due - now).total_seconds())
+        return nearest
+
+    async def after(self, row: JobRow) -> None:
+        """Call the healthcheck's address after a good backup, where settings name one."""
+        if row.job.kind is not JobKind.BACKUP:
+            return
+        done = await self._catalog.jobs.get(row.job.id)
+        if done is None or done.job.state is not JobState.SUCCEEDED:
+            return
+        settings = await asyncio.to_thread(read_settings, self._home.path)
+        if settings.healthcheck_url:
+            from engine.notify import ping
+
+            await ping(settings.healthcheck_url)
+
+    async def healths(self, *, worker_stays: bool) -> list[Health]:
+        """The health of all projects, by name."""
+        from engine.health import judge
+        from engine.schedule import latest_slot, next_slots
+
+        plans = await self._catalog.schedules.all()
+        last_jobs = {row.job.project: row.job for row in await self._catalog.jobs.newest_backups()}
+        running: dict[str, Job] = {
+            row.job.project: row.job
+            for row in await self._catalog.jobs.unfinished()
+            if row.job.state is JobState.RUNNING
+        }
+        now = self._clock()
+        found = []
+        for row in await self._catalog.projects.list():
+            plan = plans.get(row.id, ScheduleRow())
+            schedule = schedule_of(plan)
+            due, following = None, None
+            if schedule is not None and plan.since is not None:
+                latest = latest_slot(schedule, now)
+                due = latest.due if latest and latest.due > plan.since else None
+                following = next_slots(schedule, now, 1)[0].due
+            found.append(
+                judge(
+                    project=row.id,
+                    project_name=row.name,
+                    now=now,
+                    last_good=await self._last_good(row.id),
+                    last_job=last_jobs.get(row.id),
+                    due=due,
+                    next_run=following,
+                    zone=schedule.zone if schedule else None,
+                    running=running.get(row.id),
+                    worker_stays=worker_stays,
+                )
+            )
+        return found
+
+    async def _last_good(self, project: str) -> datetime | None:
+        for found in await self._catalog.backups.list(project):
+            if found.backup.state is BackupState.COMPLETE:
+                return found.backup.date
+        return None
+
+    async def tell_news(self, *, worker_stays: bool) -> None:
+        """Tell of incidents that begin or are over, once each, where settings say to whom."""
+        settings = await asyncio.to_thread(read_settings, self._home.path)
+        if not settings.notify_urls:
+            return
+        from engine.notify import news, send
+
+        healths = await self.healths(worker_stays=worker_stays)
+        known = await self._catalog.incidents.open()
+        told = news(healths, known, self._clock())
+        if not told:
+            return
+        for each in told:
+            if each.begins:
+                new = await self._catalog.incidents.begin(each.project, each.kind, self._clock())
+            else:
+                new = await self._catalog.incidents.end(each.project, each.kind)
+            if new:
+                await send(settings.notify_urls, each.title, each.body)
