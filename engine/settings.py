@@ -9,6 +9,12 @@ hourly_per_gb = "0"         # more for each GB (10^9 bytes) of its databases
 encryption = "aes-256-gcm"  # or "none"
 [snapshot]
 leave_out = "primary-key"   # which indexes a backup leaves out: or "none", or "all"
+[notify]
+urls = ["mailto://user:password@example.com"]  # whom to tell what goes wrong: URLs of apprise
+[healthcheck]
+url = "https://example.com/ping/1234"          # called after each good backup
+
+The URLs of the last two may hold passwords: no error and no repr shows them.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from engine.errors import Invalid, NotFound, SettingsInvalid
 from engine.model import Encryption, LeaveOut, Prices
 from engine.names import shown
 from engine.private import read_private
+from engine.secret import Secret
 
 SETTINGS_FILE = "backstay.toml"
 
@@ -34,7 +41,16 @@ _KEYS = {
     "prices": ("currency", *_AMOUNT_KEYS),
     "repository": ("encryption",),
     "snapshot": ("leave_out",),
+    "notify": ("urls",),
+    "healthcheck": ("url",),
 }
+_SECRET = ("notify", "healthcheck")  # sections of which no value is ever shown
+_MOST_URLS = 20  # each is a thread of its own while something is sent
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
+_WEB_URL = re.compile(
+    r"https?://(?:[^@/?#]*@)?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?",
+    re.IGNORECASE,
+)
 
 
 class Settings(NamedTuple):
@@ -43,6 +59,8 @@ class Settings(NamedTuple):
     prices: Prices = _NO_PRICES
     encryption: Encryption = Encryption.AES_256_GCM
     leave_out: LeaveOut = LeaveOut.PRIMARY_KEY
+    notify_urls: tuple[Secret, ...] = ()
+    healthcheck_url: Secret | None = None
 
 
 _Choice = TypeVar("_Choice", Encryption, LeaveOut)
@@ -83,12 +101,13 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
             raise SettingsInvalid(f"{file} has an unknown {_unknown_at_top(section, found)}")
         if not isinstance(found, dict):
             raise SettingsInvalid(
-                f"{file}: {section} is {_value(found)}, but must be a section: [{section}]."
+                f"{file}: {section} is {_kind(found) if section in _SECRET else _value(found)}, "
+                f"but must be a section: [{section}]."
             )
         for key in found:
             if key not in _KEYS[section]:
                 near = _near(key, _KEYS[section], quote="{}")
-                raise SettingsInvalid(f"{file}: [{section}] has an unknown key {shown(key)}.{near}")
+                raise SettingsInvalid(f"{file}: [{section}] has an unknown key {_name(key)}.{near}")
     return Settings(
         prices=_prices(file, _section(document, "prices")),
         encryption=_choice(
@@ -105,6 +124,8 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
             _section(document, "snapshot").get("leave_out", LeaveOut.PRIMARY_KEY.value),
             LeaveOut,
         ),
+        notify_urls=_notify_urls(file, _section(document, "notify")),
+        healthcheck_url=_healthcheck_url(file, _section(document, "healthcheck")),
     )
 
 
@@ -115,11 +136,11 @@ def _section(document: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 def _unknown_at_top(name: str, found: object) -> str:
     if isinstance(found, dict):
-        return f"section {shown(name)}.{_near(name, _KEYS, quote='[{}]')}"
+        return f"section {_name(name)}.{_near(name, _KEYS, quote='[{}]')}"
     for section, keys in _KEYS.items():
         if name in keys:
             return f"key {shown(name)} outside any section. It belongs under [{section}]."
-    return f"key {shown(name)} outside any section.{_near(name, _KEYS, quote='[{}]')}"
+    return f"key {_name(name)} outside any section.{_near(name, _KEYS, quote='[{}]')}"
 
 
 def _near(name: str, known: Iterable[str], *, quote: str) -> str:
@@ -167,14 +188,61 @@ def _choice(file: Path, section: str, key: str, found: object, choices: type[_Ch
     raise SettingsInvalid(f"{file}: [{section}] {key} is {_value(found)}{near}")
 
 
+def _notify_urls(file: Path, section: Mapping[str, object]) -> tuple[Secret, ...]:
+    found = section.get("urls", [])
+    place = f"{file}: [notify] urls"
+    if not isinstance(found, list):
+        raise SettingsInvalid(f"{place} is {_kind(found)}; it must be a list of URLs in quotes.")
+    if len(found) > _MOST_URLS:
+        raise SettingsInvalid(f"{place} has {len(found)} URLs; it can have {_MOST_URLS}.")
+    urls = []
+    for number, url in enumerate(found, 1):
+        if not isinstance(url, str) or not _URL.fullmatch(url) or not url.isprintable():
+            raise SettingsInvalid(
+                f"{place}: number {number} of {len(found)} is not a URL as apprise takes them, "
+                "such as mailto://user:password@example.com."
+            )
+        urls.append(Secret(url))
+    return tuple(urls)
+
+
+def _healthcheck_url(file: Path, section: Mapping[str, object]) -> Secret | None:
+    if "url" not in section:
+        return None
+    found = section["url"]
+    if not isinstance(found, str) or not _callable(found):
+        raise SettingsInvalid(
+            f"{file}: [healthcheck] url is {_kind(found)} that cannot be called; "
+            "it must be a URL that begins with https:// or http:// and has no spaces."
+        )
+    return Secret(found)
+
+
+def _callable(url: str) -> bool:
+    # urllib takes neither spaces nor signs beyond ASCII.
+    return re.fullmatch(r"[!-~]+", url) is not None and _WEB_URL.fullmatch(url) is not None
+
+
+def _name(found: str) -> str:
+    """A key as it stands in the file, unless it is a URL, which may hold a password."""
+    return "that looks like a URL" if "://" in found else shown(found)
+
+
 def _value(found: object) -> str:
-    """What was found, as it stands in the file and short."""
+    """What was found, as it stands in the file and short, unless it may hold a password."""
     if isinstance(found, str):
-        return shown(found)
+        return "a URL" if "://" in found else shown(found)
     if isinstance(found, bool):
         return str(found).lower()
+    if isinstance(found, (dict, list)):
+        return _kind(found)
+    return shown(str(found)).strip('"')
+
+
+def _kind(found: object) -> str:
+    """What was found, without showing it."""
     if isinstance(found, dict):
         return "a section"
     if isinstance(found, list):
         return "a list"
-    return shown(str(found)).strip('"')
+    return "a text" if isinstance(found, str) else "a value"

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import HomeUnsafe, SettingsInvalid
 from engine.model import Encryption, LeaveOut
+from engine.secret import Secret
 from engine.settings import Settings, read_settings
 
 
@@ -46,6 +47,10 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         encryption = "none"
         [snapshot]
         leave_out = "all"
+        [notify]
+        urls = ["json://ana:hunter2@example.com/x", "tgram://123:abc/456"]
+        [healthcheck]
+        url = "https://ana:hunter2@hc.example.com:8443/ping/1234?x=1"
         """,
     )
     settings = read_settings(tmp_path)
@@ -56,6 +61,16 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.prices.priced
     assert settings.encryption is Encryption.NONE
     assert settings.leave_out is LeaveOut.ALL
+    assert [url.text for url in settings.notify_urls] == [
+        "json://ana:hunter2@example.com/x",
+        "tgram://123:abc/456",
+    ]
+    assert settings.healthcheck_url == Secret(
+        "https://ana:hunter2@hc.example.com:8443/ping/1234?x=1"
+    )
+    for text in (repr(settings), str(settings), f"{settings.healthcheck_url}"):
+        assert "hunter2" not in text
+        assert "abc" not in text
 
 
 def test_a_number_with_a_point_is_exact(tmp_path: Path) -> None:
@@ -106,6 +121,21 @@ def test_a_price_of_zero_is_a_price(tmp_path: Path) -> None:
         ("[prices]\nhourly = 1\nhourly = 2", ["cannot be read as TOML"]),
         ("x = " + "[" * 5000 + "]" * 5000, ["cannot be read as TOML"]),
         ("x = " + "9" * 5000, ["cannot be read as TOML"]),
+        ("[notify]\nurl = []", ['[notify] has an unknown key "url"', "Did you mean urls?"]),
+        ("urls = []", ['key "urls" outside any section', "belongs under [notify]"]),
+        ("[notify]\nurls = 3", ["[notify] urls is a value; it must be a list"]),
+        ("[notify]\nurls = ['json://h', 3]", ["[notify] urls: number 2 of 2 is not a URL"]),
+        ("[notify]\nurls = ['json:h']", ["number 1 of 1 is not a URL"]),
+        ('[notify]\nurls = ["json://h\\u0007"]', ["number 1 of 1 is not a URL"]),
+        (f"[notify]\nurls = {['json://h'] * 21}", ["has 21 URLs; it can have 20"]),
+        ("[healthcheck]\nurls = ''", ["[healthcheck] has an unknown key", "Did you mean url?"]),
+        ("[healthcheck]\nurl = 3", ["[healthcheck] url is a value that cannot be called"]),
+        ("[healthcheck]\nurl = 'file:///etc/passwd'", ["url is a text that cannot be called"]),
+        ("[healthcheck]\nurl = 'https:///x'", ["https:// or http://"]),
+        ("[healthcheck]\nurl = 'https://h/a b'", ["no spaces"]),
+        ("[healthcheck]\nurl = 'https://h/ä'", ["cannot be called"]),
+        ("[healthcheck]\nurl = 'https://h:99999999/'", ["cannot be called"]),
+        ("[healthcheck]\nurl = 'https://user:pa/ss@h/'", ["cannot be called"]),
         (b"a = '\xff'", ["is not UTF-8 text (byte 5)"]),
         (b"#" * 65_537, ["is larger than 64 KiB"]),
     ],
@@ -118,6 +148,35 @@ def test_a_bad_setting_is_named(tmp_path: Path, text: str | bytes, words: list[s
         assert word in refused.value.message
     assert refused.value.exit_code == 2
     assert "Nothing was changed" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "notify = 'json://u:{}@h'",
+        "notify = '{}'",
+        "healthcheck = '{}'",
+        "[notify]\nurls = '{}'",
+        "[notify]\nurls = ['{}']",
+        "[notify]\nurls = [['json://u:{}@h']]",
+        "[notify]\nurls = [{{ url = 'json://u:{}@h' }}]",
+        "[notify]\n'json://u:{}@h' = true",
+        "['json://u:{}@h']\nurl = 1",
+        "'json://u:{}@h' = true",
+        "[healthcheck]\nurl = '{}'",
+        "[healthcheck]\nurl = 'https://u:/{}@h'",
+        "[healthcheck]\nurl = 'ftp://u:{}@h'",
+        "[snapshot]\nleave_out = 'https://u:{}@h'",
+        "[prices]\ncurrency = 'https://u:{}@h'",
+        "[healthcheck]\nurl = https://u:{}@h",
+        "[notify]\nurls = ['json://u:{}@h'",
+    ],
+)
+def test_no_error_shows_a_url_that_may_hold_a_password(tmp_path: Path, text: str) -> None:
+    write(tmp_path, text.format("hunter2"))
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings(tmp_path)
+    assert "hunter2" not in f"{refused.value!r} {refused.value.message} {refused.value.hint}"
 
 
 def test_control_characters_of_a_value_are_not_shown(tmp_path: Path) -> None:
