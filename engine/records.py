@@ -30,13 +30,22 @@ class Records(Session):
     async def audit(
         self, *, project: str | None = None, user: str | None = None
     ) -> list[AuditLine]:
-        """The audit trail of the projects that the user owns, newest first."""
+        """The audit trail of the projects that the user owns, newest first.
+
+        Without `project`, lines about the home itself, such as who asked for its recovery key, are
+        among them: all of them for who may have that key, their own for others.
+        """
         if user is not None:
             user = check_user_name(user)
         if project is not None:
             row = await self._project(project, Action.SEE_AUDIT)
             return list(await self._catalog.audit.list([row.id], user))
-        return list(await self._catalog.audit.list(await self._owned(), user))
+        owned = await self._owned()
+        concerned = await _concerned(self._catalog)
+        owns_all = bool(concerned) and concerned.issubset(owned)
+        whole = owns_all or self._home.is_kept_by(self.user)
+        lines = await self._catalog.audit.list(owned, user, home=whole, seen_by=self.user)
+        return list(lines)
 
     async def recovery_key(self) -> str:
         """The key of the repository, to write down.
@@ -78,14 +87,16 @@ async def enter_recovery_key(
 
 
 async def _require_home(access: Access, catalog: Catalog, home: Home, action: Action) -> None:
-    """Pass when the user may have the home's key: it opens backups of projects that are gone, too.
-
-    Raises `NotAllowed`.
-    """
-    there = {row.id for row in await catalog.projects.list(include_creating=True)}
+    """Pass when the user may have the home's key. Raises `NotAllowed`."""
     await access.require_home(
         action,
-        sorted(there | await catalog.backups.projects()),
+        sorted(await _concerned(catalog)),
         keeps=home.is_kept_by(access.user),
         keeper=home.keeper,
     )
+
+
+async def _concerned(catalog: Catalog) -> frozenset[str]:
+    """The projects (ids) whose backups the home's key opens: those that are gone, too."""
+    there = await catalog.projects.list(include_creating=True)
+    return (await catalog.backups.projects()).union(row.id for row in there)

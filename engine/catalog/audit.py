@@ -42,17 +42,29 @@ class Audit:
         )
 
     async def list(
-        self, projects: Collection[str] | None = None, user: str | None = None
+        self,
+        projects: Collection[str] | None = None,
+        user: str | None = None,
+        *,
+        home: bool = False,
+        seen_by: str | None = None,
     ) -> Sequence[AuditLine]:
-        """All lines, newest first: those about some projects (ids), those of one user, or both."""
+        """All lines, newest first: those about some projects (ids), those of one user, or both.
+
+        With `projects`, those about the home itself are left out, but for those of the user
+        `seen_by`, unless `home`.
+        """
         some = some_text(projects)
         return await self._database.facts(
             _line,
             "SELECT * FROM audit"
-            " WHERE (? IS NULL OR project IN (SELECT value FROM json_each(?)))"
+            " WHERE (? IS NULL OR project IN (SELECT value FROM json_each(?))"
+            " OR (project IS NULL AND (? OR user = ?)))"
             " AND (? IS NULL OR user = ?) ORDER BY number DESC",
             some,
             some,
+            home,
+            seen_by,
             user,
             user,
         )

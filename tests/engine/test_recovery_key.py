@@ -23,6 +23,7 @@ from promises_support import (
 from engine.access import login_name
 from engine.errors import NotAllowed, WrongKey
 from engine.home import KEY_FILE
+from engine.model import Role
 from engine.records import enter_recovery_key
 from engine.repository.keys import new_key, recovery_text
 
@@ -101,3 +102,30 @@ async def test_others_cannot_enter_a_key_and_a_wrong_one_is_not_told_as_entered(
         await enter_recovery_key(world.home, recovery_text(new_key()))
     assert file.read_bytes() == before
     assert told(world, "enter recovery key") == [(OWNER, "refused")]
+
+
+async def test_what_is_about_the_home_is_shown_to_who_may_have_its_key(world: World) -> None:
+    async def shown(user: str) -> list[tuple[str, str, str | None]]:
+        async with world.opened(user) as engine:
+            lines = await engine.audit()
+        return [
+            (line.user, line.verdict.value, line.project)
+            for line in lines
+            if line.action == "show recovery key"
+        ]
+
+    for user in (OWNER, BEA):
+        async with world.opened(user) as engine:
+            with pytest.raises(NotAllowed):
+                await engine.recovery_key()
+    async with world.opened(login_name()) as engine:
+        await engine.recovery_key()
+    by_ana, by_bea = (OWNER, "refused", None), (BEA, "refused", None)
+    everything = [(login_name(), "allowed", None), by_bea, by_ana]
+    assert await shown(login_name()) == everything
+    assert await shown(OWNER) == [by_ana]
+    assert await shown(BEA) == [by_bea]
+    assert await shown(STRANGER) == []
+    async with world.opened(BEA) as engine:
+        await engine.add_member("Harbour", OWNER, Role.OWNER)
+    assert await shown(OWNER) == everything

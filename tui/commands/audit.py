@@ -17,7 +17,8 @@ from tui.running import with_engine
 def command(invocation: Invocation, project: str | None, user: str | None) -> None:
     """Show who changed or was refused what.
 
-    Every change and every refusal in the projects that you own.
+    Every change and every refusal in the projects that you own, and who asked for the recovery
+    key: you, or anyone where every project is yours.
     """
     lines = with_engine(invocation, lambda engine: engine.audit(project=project, user=user))
     if invocation.json:
