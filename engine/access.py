@@ -39,6 +39,9 @@ class Action(StrEnum):
     START = "start"
     WAKE = "wake"
     BACKUP = "backup"
+    CLEAN_UP = "clean up"
+    CANCEL = "cancel job"
+    SET_SCHEDULE = "set schedule"
     RESTORE = "restore"
     ADD_MEMBER = "add member"
     REMOVE_MEMBER = "remove member"
@@ -81,11 +84,19 @@ _SUBJECTS = {
     Action.START: "Starting {} is",
     Action.WAKE: "Waking {} is",
     Action.BACKUP: "Backing up {} is",
+    Action.CLEAN_UP: "Cleaning up after {} is",
+    Action.CANCEL: "Cancelling jobs of {} is",
+    Action.SET_SCHEDULE: "Changing when {} is backed up is",
     Action.RESTORE: "Restoring backups of {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
     Action.SHOW_KEY: "The recovery key, which opens the backups of {}, is",
     Action.ENTER_KEY: "Entering the recovery key, which opens the backups of {}, is",
+}
+
+_HOME_SUBJECTS = {
+    Action.SHOW_KEY: "The recovery key of this home is",
+    Action.ENTER_KEY: "Entering the recovery key of this home is",
 }
 
 
@@ -94,11 +105,6 @@ class Known(Protocol):
 
     @property
     def id(self) -> str:
-_HOME_SUBJECTS = {
-    Action.SHOW_KEY: "The recovery key of this home is",
-    Action.ENTER_KEY: "Entering the recovery key of this home is",
-}
-
         """The project's id."""
 
     @property
