@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime
+import contextlib
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.catalog import Catalog, JobRow, ScheduleRow, SlotRow
 from engine.clock import Clock
+from engine.errors import Invalid
 from engine.home import Home
 from engine.model import BackupKind, BackupState, Job, JobKind, JobState
 from engine.performing import BY_SCHEDULE
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from engine.schedule import Schedule, Slot
 
 FAR = 3600.0  # seconds
+INSTANT = timedelta(microseconds=1)
 
 
 def schedule_of(plan: ScheduleRow) -> Schedule | None:
@@ -36,24 +39,36 @@ class Planner:
         self._home = home
         self._catalog = catalog
         self._clock = clock
+        self._told: set[str] = set()
 
-    async def queue_due(self) -> None:
-        """Queue a backup for each project whose slot has come. Missed slots become one."""
+    async def queue_due(self) -> list[str]:
+        """Queue a backup for each project whose slot has come. Missed slots become one.
+
+        Gives what keeps a project from it, once: a zone that this machine does not know any more.
+        """
         plans = await self._catalog.schedules.all()
         if not plans:
-            return
+            return []
         from engine.schedule import is_due
 
         now = self._clock()
+        trouble: list[str] = []
         taken = await self._catalog.schedules.dates()
         for project, plan in plans.items():
             schedule = schedule_of(plan)
             if schedule is None or plan.since is None:
                 continue
             ran = {date.fromisoformat(each) for each in taken.get(project, ())}
-            slot = is_due(schedule, plan.since, now, ran)
+            try:
+                slot = is_due(schedule, plan.since, now, ran)
+            except Invalid as error:
+                trouble.append(f"Project {project} is not backed up: {error.message}")
+                continue
             if slot is not None:
                 await self._queue(project, slot)
+        new = [each for each in trouble if each not in self._told]
+        self._told.update(new)
+        return new
 
     async def _queue(self, project: str, slot: Slot) -> None:
         day = slot.date.isoformat()
@@ -98,27 +113,29 @@ class Planner:
             schedule = schedule_of(plan)
             if schedule is None:
                 continue
-            for slot in next_slots(schedule, now, 1):
-                nearest = min(nearest, (slot.due - now).total_seconds())
+            with contextlib.suppress(Invalid):  # told by `queue_due`
+                for slot in next_slots(schedule, now, 1):
+                    nearest = min(nearest, (slot.due - now).total_seconds())
         return nearest
 
-    async def after(self, row: JobRow) -> None:
-        """Call the healthcheck's address after a good backup, where settings name one."""
+    async def after(self, row: JobRow) -> str:
+        """Call the healthcheck's address after a good backup; gives what was wrong with that."""
         if row.job.kind is not JobKind.BACKUP:
-            return
+            return ""
         done = await self._catalog.jobs.get(row.job.id)
         if done is None or done.job.state is not JobState.SUCCEEDED:
-            return
+            return ""
         settings = await asyncio.to_thread(read_settings, self._home.path)
-        if settings.healthcheck_url:
-            from engine.notify import ping
+        if settings.healthcheck_url is None:
+            return ""
+        from engine.notify import ping
 
-            await ping(settings.healthcheck_url)
+        return await ping(settings.healthcheck_url)
 
     async def healths(self, *, worker_stays: bool) -> list[Health]:
         """The health of all projects, by name."""
         from engine.health import judge
-        from engine.schedule import latest_slot, next_slots
+        from engine.schedule import next_slots
 
         plans = await self._catalog.schedules.all()
         last_jobs = {row.job.project: row.job for row in await self._catalog.jobs.newest_backups()}
@@ -132,19 +149,20 @@ class Planner:
         for row in await self._catalog.projects.list():
             plan = plans.get(row.id, ScheduleRow())
             schedule = schedule_of(plan)
-            due, following = None, None
+            due, due_before, following = None, None, None
             if schedule is not None and plan.since is not None:
-                latest = latest_slot(schedule, now)
-                due = latest.due if latest and latest.due > plan.since else None
+                due = _due(schedule, plan.since, now)
+                due_before = _due(schedule, plan.since, due - INSTANT) if due else None
                 following = next_slots(schedule, now, 1)[0].due
             found.append(
                 judge(
                     project=row.id,
                     project_name=row.name,
                     now=now,
-                    last_good=await self._last_good(row.id),
+                    last_good=await self._last_good(row.id, now),
                     last_job=last_jobs.get(row.id),
                     due=due,
+                    due_before=due_before,
                     next_run=following,
                     zone=schedule.zone if schedule else None,
                     running=running.get(row.id),
@@ -153,28 +171,37 @@ class Planner:
             )
         return found
 
-    async def _last_good(self, project: str) -> datetime | None:
+    async def _last_good(self, project: str, now: datetime) -> datetime | None:
         for found in await self._catalog.backups.list(project):
-            if found.backup.state is BackupState.COMPLETE:
+            # One from the future was dated by a clock that was wrong: it says nothing of today.
+            if found.backup.state is BackupState.COMPLETE and found.backup.date <= now:
                 return found.backup.date
         return None
 
-    async def tell_news(self, *, worker_stays: bool) -> None:
-        """Tell of incidents that begin or are over, once each, where settings say to whom."""
+    async def tell_news(self, *, worker_stays: bool) -> list[str]:
+        """Tell of incidents that begin or are over, once each; gives what was wrong with that."""
         settings = await asyncio.to_thread(read_settings, self._home.path)
         if not settings.notify_urls:
-            return
+            return []
         from engine.notify import news, send
 
         healths = await self.healths(worker_stays=worker_stays)
         known = await self._catalog.incidents.open()
-        told = news(healths, known, self._clock())
-        if not told:
-            return
-        for each in told:
+        failures = []
+        for each in news(healths, known, self._clock()):
+            incidents = self._catalog.incidents
             if each.begins:
-                new = await self._catalog.incidents.begin(each.project, each.kind, self._clock())
+                new = await incidents.begin(each.project, each.kind, each.since)
             else:
-                new = await self._catalog.incidents.end(each.project, each.kind)
-            if new:
-                await send(settings.notify_urls, each.title, each.body)
+                new = await incidents.end(each.project, each.kind)
+            if new and not each.silent:
+                failures += await send(settings.notify_urls, each.title, each.body)
+        return failures
+
+
+def _due(schedule: Schedule, since: datetime, now: datetime) -> datetime | None:
+    """When the latest slot was due, if the schedule was on then."""
+    from engine.schedule import latest_slot
+
+    latest = latest_slot(schedule, now)
+    return latest.due if latest and latest.due > since else None

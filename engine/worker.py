@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engine.catalog import Catalog, JobRow
 from engine.clock import Clock, system_clock
@@ -71,10 +72,10 @@ class Worker:
         When it is cancelled, the job under way is cancelled too and cleaned up after.
         """
         while True:
-            await self._planner.queue_due()
+            await self._quietly(self._planner.queue_due())
             if not self.leaving and await self._next():
                 continue
-            await self._planner.tell_news(worker_stays=self._stay)
+            await self._quietly(self._planner.tell_news(worker_stays=self._stay))
             if self.leaving or not self._stay:
                 return
             await self._rest()
@@ -97,9 +98,19 @@ class Worker:
             lock.release()
             self._nudge.give()
         if row is not None:
-            await self._planner.after(row)
+            await self._quietly(self._planner.after(row))
             self._nudge.give()
         return True
+
+    async def _quietly(self, telling: Coroutine[Any, Any, str | list[str]]) -> None:
+        """Tell somebody something. What goes wrong with that is in the log, and stops nothing."""
+        try:
+            said = await telling
+        except BackstayError as error:
+            said = error.message
+        for line in [said] if isinstance(said, str) else said:
+            if line:
+                await asyncio.to_thread(write_log, self._home.path, line)
 
     async def _do(self, row: JobRow) -> None:
         telling = _Telling(self.watchers.get(row.job.id))
@@ -140,7 +151,7 @@ class Worker:
         except BackstayError as failed:
             state, error = JobState.FAILED, failed
         except Exception as fault:  # noqa: BLE001  # the worker goes on, and the job tells it
-            write_log(self._home.path, fault)
+            write_log(self._home.path, _told(fault))
             state, error = (
                 JobState.FAILED,
                 BackstayError(
@@ -275,25 +286,26 @@ def main(home: str) -> None:
     except Busy:
         pass  # another was quicker, and does the work
     except Exception as fault:  # noqa: BLE001  # nobody else is there to hear of it
-        write_log(Path(home), fault)
+        write_log(Path(home), _told(fault))
         os._exit(1)
     os._exit(0)
 
 
-def write_log(home: Path, fault: BaseException) -> None:
-    """Add a fault that nobody foresaw to the worker's log, without the values at hand."""
+def write_log(home: Path, text: str) -> None:
+    """Add to the worker's log, with the time. Where that cannot be done, nothing is."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    lines = traceback.format_list(traceback.extract_tb(fault.__traceback__))
-    text = f"{now} {type(fault).__name__}\n{''.join(lines)}"
     try:
-        file = os.open(
-            home / _LOG,
-            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o600,
-        )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(home / _LOG, flags, 0o600)
         try:
-            os.write(file, text.encode())
+            os.write(file, f"{now} {text}\n".encode())
         finally:
             os.close(file)
     except OSError:
-        return  # a full disk: the job's state tells the rest
+        return  # a full disk: the state of jobs tells the rest
+
+
+def _told(fault: BaseException) -> str:
+    """A fault that nobody foresaw, without the values that were at hand: they may be secret."""
+    lines = traceback.format_list(traceback.extract_tb(fault.__traceback__))
+    return f"{type(fault).__name__}\n{''.join(lines)}"
