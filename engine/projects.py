@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.access import Action, check_user_name
+from engine.catalog.projects import Forgotten
 from engine.errors import Invalid, NotFound, Taken
 from engine.lock import WorkLock
 from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
@@ -22,8 +23,10 @@ class Projects(Session):
     async def adopt(self, path: Path, name: str, *, owners: Sequence[str] = ()) -> Adoption:
         """Register the TagoCore instance at `path` under a name; the user and `owners` own it.
 
-        Nothing of the instance is changed. Raises `NotAnInstance` and the like with the reason,
-        `Taken` where the folder or the name is a project already, `Invalid`.
+        Nothing of the instance is changed. Where the user owned a project in that folder that was
+        forgotten, this is that project again, with its backups and everyone who belonged to it.
+        Raises `NotAnInstance` and the like with the reason, `Taken` where the folder or the name
+        is a project already, `Invalid`.
         """
         from engine.project.content import CONTENT
         from engine.project.instance import find
@@ -39,13 +42,31 @@ class Projects(Session):
                 hint="Nothing was changed. See your projects with: backstay projects.",
             )
         async with self._catalog.transaction():
+            before = await self._catalog.projects.forgotten(instance.root, self.user)
             row = await self._catalog.projects.add(
-                new_id(), name, instance.root, ProjectState.ACTIVE, Origin.ADOPTED
+                before.id if before else new_id(),
+                name,
+                instance.root,
+                ProjectState.ACTIVE,
+                Origin.ADOPTED,
             )
+            await self._catalog.projects.remember(row.id)
             for owner in dict.fromkeys(everyone):
                 await self._catalog.members.change(row.id, owner, Role.OWNER)
             await self._access.record(Action.ADOPT, row, f"from {instance.root}")
-        return Adoption(await self._describe(row), instance.notes, CONTENT)
+        notes = instance.notes
+        if before is not None:
+            notes = (await self._taken_up_again(before), *notes)
+        return Adoption(await self._describe(row), notes, CONTENT)
+
+    async def _taken_up_again(self, before: Forgotten) -> str:
+        """What to tell of a folder that was a project of this home before."""
+        backups = len(await self._catalog.backups.list(before.id))
+        kept = f"its backups are here again ({backups})" if backups else "it had no backups"
+        return (
+            f"This folder was the project {before.name!r} before: {kept}, and everyone who "
+            "belonged to it belongs to it again."
+        )
 
     async def projects(self) -> list[Project]:
         """The projects in which the user has a role, by name."""
@@ -58,7 +79,11 @@ class Projects(Session):
         return await self._describe(await self._project(ref, Action.SEE_PROJECT))
 
     async def forget(self, ref: str) -> Project:
-        """Take an adopted project off the list. Its folder is not touched; its backups stay."""
+        """Take an adopted project off the list. Its folder is not touched; its backups stay.
+
+        Each backup can still be reached by its id; who adopts the same folder again, as one of
+        its owners, finds them as before.
+        """
         row = await self._project(ref, Action.FORGET)
         if row.origin is Origin.RESTORED:
             raise Invalid(
@@ -66,7 +91,7 @@ class Projects(Session):
                 hint="Nothing was changed. To delete it for good: backstay delete PROJECT.",
             )
         project = await self._describe(row)
-        await self._catalog.projects.remove(row.id)
+        await self._catalog.projects.forget(row)
         return project
 
     async def delete(self, ref: str, *, confirm: str) -> Project:

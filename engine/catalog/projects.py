@@ -13,7 +13,7 @@ from engine.catalog.columns import date_of, date_text
 from engine.catalog.connection import Database
 from engine.clock import Clock
 from engine.errors import Invalid, NotFound, Taken
-from engine.model import Origin, ProjectState
+from engine.model import Origin, ProjectState, Role
 from engine.names import is_id, name_key, shown
 
 _SELECT = """
@@ -32,6 +32,13 @@ class ProjectRow(NamedTuple):
     origin: Origin
     created: datetime
     quiet: bool  # whether anything is still held for its owner to wake
+
+
+class Forgotten(NamedTuple):
+    """A project that was taken off the list; its backups and members are still known."""
+
+    id: str
+    name: str
 
 
 class Projects:
@@ -114,6 +121,35 @@ class Projects:
         Gives whether it was there.
         """
         return bool(await self._database.change("DELETE FROM project WHERE id = ?", project))
+
+    async def forget(self, row: ProjectRow) -> None:
+        """Remove a project, and keep in mind which folder its backups are of."""
+        async with self._database.transaction():
+            await self.remove(row.id)
+            await self._database.change(
+                "INSERT INTO forgotten (project, name, path, at) VALUES (?, ?, ?, ?)",
+                row.id,
+                row.name,
+                os.fsencode(row.path),
+                date_text(self._clock()),
+            )
+
+    async def forgotten(self, path: Path, owner: str) -> Forgotten | None:
+        """The last project that was in `path` when it was forgotten, of those `owner` owned."""
+        found = await self._database.facts(
+            lambda row: Forgotten(row["project"], row["name"]),
+            "SELECT forgotten.project, name FROM forgotten"
+            " JOIN member ON member.project = forgotten.project"
+            " WHERE path = ? AND user = ? AND role = ? ORDER BY at DESC, forgotten.project LIMIT 1",
+            os.fsencode(path),
+            owner,
+            Role.OWNER.value,
+        )
+        return found[0] if found else None
+
+    async def remember(self, project: str) -> None:
+        """Note that a project which was forgotten is there again."""
+        await self._database.change("DELETE FROM forgotten WHERE project = ?", project)
 
     async def remove_unfinished(self, project: str) -> bool:
         """Remove a project that is still being made, and free its name; gives whether it was."""

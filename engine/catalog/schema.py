@@ -215,7 +215,19 @@ _SECOND = (
     """,
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND)
+# Under which id the backups are of a folder that was a project.
+_THIRD = (
+    """
+    CREATE TABLE forgotten (
+        project TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        path BLOB NOT NULL,
+        at TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND, _THIRD)
 
 _APPLICATION = 0x426B5379  # "BkSy", in the header of each catalog
 _PAUSE = 0.02  # seconds between two tries

@@ -243,12 +243,19 @@ def test_stop_and_start_say_how_to_go_back(backstay: Runner, restored: str) -> N
     assert backstay("start", restored, "--json").json["state"] == "active"
 
 
-def test_forget_leaves_the_folder(backstay: Runner, instance: Path) -> None:
+def test_forget_leaves_the_folder_and_says_how_to_reach_the_backups(
+    backstay: Runner, instance: Path
+) -> None:
+    (backup,) = backstay("backups", "Plant 7", "--json").json
     answer = backstay("forget", "Plant 7")
     assert answer.code == 0
     assert f"adopt {instance} --name 'Plant 7'\n" in answer.out
+    assert f"show {backup['id']}\n" in answer.out
+    assert backstay("show", backup["id"]).code == 0
     assert backstay("projects", "--json").json == []
     assert (instance / "tagocore.yml").is_file()
+    assert backstay("adopt", str(instance), "--name", "Plant 7").code == 0
+    assert backstay("backups", "Plant 7", "--json").json == [backup]
 
 
 def test_forget_gives_the_project_to_scripts(backstay: Runner) -> None:
@@ -260,6 +267,15 @@ def test_delete_removes_a_restored_project(backstay: Runner, restored: str) -> N
     assert deleted["name"] == restored
     assert not Path(deleted["path"]).exists()
     assert len(backstay("projects", "--json").json) == 1
+
+
+def test_delete_says_how_to_reach_the_backups_of_what_was_deleted(
+    backstay: Runner, restored: str
+) -> None:
+    backup = backstay("backup", restored, "--json").json["id"]
+    answer = backstay("delete", restored, "--confirm", restored)
+    assert f"show {backup}\n" in answer.out
+    assert backstay("show", backup).code == 0
 
 
 def test_members_are_listed_added_and_removed(backstay: Runner) -> None:

@@ -10,6 +10,7 @@ from tui.invocation import Invocation
 from tui.output import can_ask, print_aside, print_json, print_lines
 from tui.plain_text import plain
 from tui.running import with_engine
+from tui.views.parting import still_reached, with_backups
 
 
 @click.command(
@@ -28,12 +29,15 @@ def command(invocation: Invocation, project: str, confirm: str | None) -> None:
     The backup that it was made of stays. A project that was adopted can only be forgotten.
     """
     typed = confirm if confirm is not None else _typed(invocation, project)
-    deleted = with_engine(invocation, lambda engine: engine.delete(project, confirm=typed))
+    deleted, backups = with_engine(
+        invocation,
+        lambda engine: with_backups(engine, project, engine.delete(project, confirm=typed)),
+    )
     if invocation.json:
         print_json(deleted.as_json())
         return
     told = f"{deleted.name} is deleted, with its folder {deleted.path}. It costs nothing from now."
-    print_lines([plain(told)])
+    print_lines([plain(told), *still_reached(backups, invocation)])
 
 
 def _typed(invocation: Invocation, project: str) -> str:

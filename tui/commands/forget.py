@@ -9,6 +9,7 @@ from tui.invocation import Invocation
 from tui.output import print_json, print_lines
 from tui.plain_text import plain
 from tui.running import with_engine
+from tui.views.parting import still_reached, with_backups
 
 
 @click.command("forget", cls=Command, example="backstay forget 'Plant 7'")
@@ -16,10 +17,14 @@ from tui.running import with_engine
 @pass_invocation
 def command(invocation: Invocation, project: str) -> None:
     """Take PROJECT off the list. Its folder and its backups stay as they are."""
-    forgotten = with_engine(invocation, lambda engine: engine.forget(project))
+    forgotten, backups = with_engine(
+        invocation, lambda engine: with_backups(engine, project, engine.forget(project))
+    )
     if invocation.json:
         print_json(forgotten.as_json())
         return
     again = invocation.command_line("adopt", str(forgotten.path), "--name", forgotten.name)
     told = f"{forgotten.name} is no longer a project here. Its folder and backups are untouched."
-    print_lines([plain(told), plain(f"Take it up again with: {again}")])
+    lines = [plain(told), *still_reached(backups, invocation)]
+    lines.append(plain(f"Take it up again, with its backups, with: {again}"))
+    print_lines(lines)
