@@ -166,12 +166,25 @@ class Access:
     async def require(
         self, action: Action, project: P | None, *, unknown: NotFound, detail: str = ""
     ) -> P:
+        """Give `project` back when the user may do that with it, and note a change as allowed.
+
+        For what is done from here on; else `check` and `record`. Raises what `check` raises.
+        """
+        found = await self.check(action, project, unknown=unknown, detail=detail)
+        if action.changes:
+            await self.record(action, found, detail)
+        return found
+
+    async def check(
+        self, action: Action, project: P | None, *, unknown: NotFound, detail: str = ""
+    ) -> P:
         """Give `project` back when the user may do that with it.
 
         Raises `unknown` when it is None or the user has no role in it, and `NotAllowed`, which
-        names its owners, for a collaborator. A refusal is audited, and so is an action that
-        changes something; `detail` says what about it and holds no secret. Never call this in a
-        transaction: undoing that would take the refusal out of the trail.
+        names its owners, for a collaborator. A refusal is audited; `detail` says what about it and
+        holds no secret. What is allowed is not audited: something else may still refuse it, so
+        the caller calls `record` right before it is done. Never call this in a transaction:
+        undoing that would take the refusal out of the trail.
         """
         if self._records.in_transaction:
             raise RuntimeError("access is asked before a transaction begins")
@@ -180,8 +193,6 @@ class Access:
         members = await self._records.members.roles(project.id)
         role = next((member.role for member in members if member.user == self.user), None)
         if role is Role.OWNER or (role is not None and action is Action.SEE_PROJECT):
-            if action.changes:
-                await self._audit(action, Verdict.ALLOWED, project, detail)
             return project
         await self._audit(action, Verdict.REFUSED, project, detail)
         if role is None:
@@ -194,7 +205,10 @@ class Access:
         )
 
     async def record(self, action: Action, project: Known | None = None, detail: str = "") -> None:
-        """Tell the audit trail of a change that needed nobody's permission, such as adopting."""
+        """Tell the audit trail of a change, right before it is made.
+
+        In the transaction that makes it, the change and its line are kept together or not at all.
+        """
         await self._audit(action, Verdict.ALLOWED, project, detail)
 
     async def require_home(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from engine.access import Action, check_user_name
-from engine.catalog.projects import Forgotten
+from engine.access import Action, check_user_name, no_project
+from engine.catalog.projects import Forgotten, ProjectRow
 from engine.errors import Invalid, NotFound, Taken
 from engine.lock import WorkLock
 from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
@@ -84,14 +84,16 @@ class Projects(Session):
         Each backup can still be reached by its id; who adopts the same folder again, as one of
         its owners, finds them as before.
         """
-        row = await self._project(ref, Action.FORGET)
+        row = await self._checked(ref, Action.FORGET)
         if row.origin is Origin.RESTORED:
             raise Invalid(
                 f"{row.name} was made of a backup, here: it can be deleted, not forgotten.",
                 hint="Nothing was changed. To delete it for good: backstay delete PROJECT.",
             )
         project = await self._describe(row)
-        await self._catalog.projects.forget(row)
+        async with self._catalog.transaction():
+            await self._access.record(Action.FORGET, row)
+            await self._catalog.projects.forget(row)
         return project
 
     async def delete(self, ref: str, *, confirm: str) -> Project:
@@ -99,7 +101,7 @@ class Projects(Session):
 
         Raises `Invalid` for an adopted project, and where `confirm` is another name.
         """
-        row = await self._project(ref, Action.DELETE)
+        row = await self._checked(ref, Action.DELETE)
         if row.origin is Origin.ADOPTED:
             raise Invalid(
                 f"{row.name} was not made by Backstay, so it is not Backstay's to delete.",
@@ -115,6 +117,7 @@ class Projects(Session):
         project = await self._describe(row)
         with WorkLock(self.home):
             async with self._catalog.transaction():
+                await self._access.record(Action.DELETE, row)
                 # Whoever finds it in this state, after we died, removes it.
                 await self._catalog.projects.set_state(row.id, ProjectState.CREATING)
                 await self._catalog.costs.end(row.id)
@@ -124,16 +127,18 @@ class Projects(Session):
 
     async def stop(self, ref: str) -> Project:
         """Note that a project is stopped: from now on it costs nothing."""
-        row = await self._project(ref, Action.STOP)
+        row = await self._checked(ref, Action.STOP)
         async with self._catalog.transaction():
+            await self._access.record(Action.STOP, row)
             await self._catalog.projects.set_state(row.id, ProjectState.STOPPED)
             await self._catalog.costs.end(row.id)
         return await self._describe(row._replace(state=ProjectState.STOPPED))
 
     async def start(self, ref: str) -> Project:
         """Note that a project is in use again, at the hourly rate it was made for."""
-        row = await self._project(ref, Action.START)
+        row = await self._checked(ref, Action.START)
         async with self._catalog.transaction():
+            await self._access.record(Action.START, row)
             await self._catalog.projects.set_state(row.id, ProjectState.ACTIVE)
             intervals = await self._catalog.costs.intervals([row.id])
             if intervals:  # an adopted project costs nothing here
@@ -149,7 +154,7 @@ class Projects(Session):
         from engine.project.instance import find
         from engine.project.quiet import release
 
-        row = await self._project(ref, Action.WAKE)
+        row = await self._checked(ref, Action.WAKE)
         held = await self._catalog.held.items(row.id)
         if not held:
             raise Invalid(f"{row.name} is not quiet.", hint="Nothing was changed.")
@@ -163,6 +168,7 @@ class Projects(Session):
                 return WakeReport(project, woken, left)
 
             project = await self._describe(row._replace(quiet=False))
+            await self._access.record(Action.WAKE, row)
             report = await asyncio.to_thread(released)
             await self._catalog.held.clear(row.id)
         return report
@@ -174,17 +180,27 @@ class Projects(Session):
     async def add_member(self, ref: str, user: str, role: Role) -> Project:
         """Give somebody a role in a project, in place of the one they have."""
         user = check_user_name(user)
-        row = await self._project(ref, Action.ADD_MEMBER, f"{user} as {role.value}")
-        await self._catalog.members.change(row.id, user, role)
+        detail = f"{user} as {role.value}"
+        row = await self._checked(ref, Action.ADD_MEMBER, detail)
+        async with self._catalog.transaction():
+            await self._access.record(Action.ADD_MEMBER, row, detail)
+            await self._catalog.members.change(row.id, user, role)
         return await self._describe(row)
 
     async def remove_member(self, ref: str, user: str) -> Project:
         """Take somebody's role in a project away. The last owner cannot be removed."""
         user = check_user_name(user)
-        row = await self._project(ref, Action.REMOVE_MEMBER, user)
-        if not await self._catalog.members.remove(row.id, user):
-            raise NotFound(
-                f"{user} has no role in {row.name}.",
-                hint="Nothing was changed. See who has: backstay members PROJECT.",
-            )
+        row = await self._checked(ref, Action.REMOVE_MEMBER, user)
+        async with self._catalog.transaction():
+            await self._access.record(Action.REMOVE_MEMBER, row, user)
+            if not await self._catalog.members.remove(row.id, user):
+                raise NotFound(
+                    f"{user} has no role in {row.name}.",
+                    hint="Nothing was changed. See who has: backstay members PROJECT.",
+                )
         return await self._describe(row)
+
+    async def _checked(self, ref: str, action: Action, detail: str = "") -> ProjectRow:
+        """A project that the user may do `action` with, which is recorded once it is done."""
+        row = await self._catalog.projects.get(ref)
+        return await self._access.check(action, row, unknown=no_project(ref), detail=detail)

@@ -25,7 +25,8 @@ from promises_support import (
 )
 
 from engine.engine import Engine
-from engine.errors import NotAllowed, NotFound
+from engine.errors import Busy, Invalid, NotAllowed, NotFound
+from engine.lock import WorkLock
 from engine.model import Role, Verdict
 
 Call = Callable[[Engine], Awaitable[object]]
@@ -177,6 +178,34 @@ async def test_each_change_by_an_owner_is_in_the_audit_trail(tmp_path: Path) -> 
             "adopt", "add member", "backup", "restore", "wake", "stop", "start", "delete",
             "remove member", "show recovery key", "forget",
         ]  # fmt: skip
+
+
+async def test_what_an_owner_asked_for_in_vain_is_not_in_the_audit_trail(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    await prepared(world)
+    catalog, lines = world.home / "catalog.db", "SELECT * FROM audit"
+    async with world.opened() as engine:
+        await (await engine.restore("Plant@latest", "Copy", accept_cost=Decimal(0))).result()
+        before = query(catalog, lines)
+        in_vain: list[Call] = [
+            lambda engine: engine.delete("Plant", confirm="Plant"),
+            lambda engine: engine.delete("Copy", confirm="Plant"),
+            lambda engine: engine.forget("Copy"),
+            lambda engine: engine.wake("Plant"),
+            lambda engine: engine.remove_member("Plant", OWNER),
+            lambda engine: engine.remove_member("Plant", STRANGER),
+            lambda engine: engine.add_member("Plant", OWNER, Role.COLLABORATOR),
+        ]
+        for call in in_vain:
+            with pytest.raises((Invalid, NotFound)):
+                await call(engine)
+            assert query(catalog, lines) == before
+        with WorkLock(world.home):
+            with pytest.raises(Busy):
+                await engine.delete("Copy", confirm="Copy")
+            with pytest.raises(Busy):
+                await engine.wake("Copy")
+        assert query(catalog, lines) == before
 
 
 async def test_the_last_owner_stays(tmp_path: Path) -> None:
