@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.catalog import Catalog, JobRow, ScheduleRow, SlotRow
@@ -53,18 +53,21 @@ class Planner:
 
         now = self._clock()
         trouble: list[str] = []
-        taken = await self._catalog.schedules.dates()
+        slots: dict[str, Slot] = {}
         for project, plan in plans.items():
             schedule = schedule_of(plan)
             if schedule is None or plan.since is None:
                 continue
-            ran = {date.fromisoformat(each) for each in taken.get(project, ())}
             try:
-                slot = is_due(schedule, plan.since, now, ran)
+                slot = is_due(schedule, plan.since, now, ())
             except Invalid as error:
                 trouble.append(f"Project {project} is not backed up: {error.message}")
                 continue
             if slot is not None:
+                slots[project] = slot
+        had = await self._catalog.schedules.had({slot.date.isoformat() for slot in slots.values()})
+        for project, slot in slots.items():
+            if (project, slot.date.isoformat()) not in had:
                 await self._queue(project, slot)
         new = [each for each in trouble if each not in self._told]
         self._told.update(new)
@@ -151,9 +154,10 @@ class Planner:
             schedule = schedule_of(plan)
             due, due_before, following = None, None, None
             if schedule is not None and plan.since is not None:
-                due = _due(schedule, plan.since, now)
-                due_before = _due(schedule, plan.since, due - INSTANT) if due else None
-                following = next_slots(schedule, now, 1)[0].due
+                with contextlib.suppress(Invalid):  # told by `queue_due`
+                    due = _due(schedule, plan.since, now)
+                    due_before = _due(schedule, plan.since, due - INSTANT) if due else None
+                    following = next_slots(schedule, now, 1)[0].due
             found.append(
                 judge(
                     project=row.id,

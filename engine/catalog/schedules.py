@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time
 from typing import NamedTuple
 
-from engine.catalog.columns import date_of, date_text, maybe_date_of
+from engine.catalog.columns import date_of, date_text, maybe_date_of, some_text
 from engine.catalog.connection import Database
 
 KEEP = 7  # backups, while nothing else was chosen
@@ -73,12 +73,13 @@ class Schedules:
         )
         return list(found)
 
-    async def dates(self) -> Mapping[str, frozenset[str]]:
-        """For each project the dates that had their slot."""
-        found: dict[str, set[str]] = {}
-        for row in await self._database.rows("SELECT project, date FROM slot"):
-            found.setdefault(row["project"], set()).add(row["date"])
-        return {project: frozenset(dates) for project, dates in found.items()}
+    async def had(self, dates: Collection[str]) -> frozenset[tuple[str, str]]:
+        """Which projects had their slot on some dates: pairs of project (id) and date."""
+        rows = await self._database.rows(
+            "SELECT project, date FROM slot WHERE date IN (SELECT value FROM json_each(?))",
+            some_text(dates),
+        )
+        return frozenset((row["project"], row["date"]) for row in rows)
 
     async def take(self, slot: SlotRow) -> bool:
         """Take a slot; False, and nothing is changed, when that date had its own already."""

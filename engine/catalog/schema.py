@@ -205,6 +205,7 @@ _SECOND = (
         PRIMARY KEY (project, date)
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX slot_by_date ON slot (date)",
     """
     CREATE TABLE incident (
         project TEXT NOT NULL REFERENCES project (id) ON DELETE CASCADE,

@@ -190,7 +190,9 @@ async def test_a_slot_is_taken_once_by_whoever_is_first(catalog: Catalog, tmp_pa
     assert taken.count(True) == 1
     await catalog.schedules.note(P1, slot.date, "job", "run again")
     assert await catalog.schedules.taken(P1) == [slot._replace(job="job", note="run again")]
-    assert await catalog.schedules.dates() == {P1: {"2026-11-23"}}
+    days = ["2026-11-22", "2026-11-23"]
+    assert await catalog.schedules.had(days) == {(P1, "2026-11-23")}
+    assert await catalog.schedules.had(days[:1]) == frozenset()
 
 
 async def test_plans_slots_and_incidents_go_with_their_project(catalog: Catalog) -> None:
@@ -201,6 +203,6 @@ async def test_plans_slots_and_incidents_go_with_their_project(catalog: Catalog)
     assert await catalog.incidents.open() == {(P1, "failing"): START}
     await catalog.projects.remove(P1)
     assert await catalog.schedules.all() == {}
-    assert await catalog.schedules.dates() == {}
+    assert await catalog.schedules.had(["2026-11-23"]) == frozenset()
     assert await catalog.incidents.open() == {}
     assert not await catalog.incidents.end(P1, "failing")
