@@ -163,6 +163,7 @@ def _manifest(
         for pack, size in {**before, **sources.packs}.items()
         if pack in sources.packs_used or (reused and pack in before)
     }
+    added = sum(sources.packs.values())
     locks = [read.longest_lock for _, read in sources.devices if read is not None]
     return Manifest(
         backup=request.backup,
@@ -180,8 +181,9 @@ def _manifest(
         packs=packs,
         mark_prefix=mark_prefix,
         leave_out=request.leave_out.value,
-        size=sum(image.stored for image in images),
-        added=sum(sources.packs.values()),
+        # Chunks are measured without their packs' tables, which are part of what was added.
+        size=max(sum(image.stored for image in images), added),
+        added=added,
         data=sum(image.size for image in images),
         longest_lock=max([*locks, main.longest_lock if main else 0.0]),
         notes=(*notes, *sources.notes),

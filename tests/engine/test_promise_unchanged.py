@@ -72,6 +72,26 @@ async def test_nothing_changed_reads_nothing_and_adds_only_the_manifest(
         assert all_rows(report.project.path) == all_rows(world.source)
 
 
+async def test_no_backup_adds_more_than_it_occupies(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    before = 0
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        for _ in range(3):
+            backup = await backed_up(engine)
+            there = sum(
+                path.stat().st_size
+                for folder in ("packs", "manifests")
+                for path in (world.home / "repository" / folder).rglob("*")
+                if path.is_file()
+            )
+            assert backup.added == there - before, "what was added is what the disk lost"
+            assert backup.added <= backup.size
+            before = there
+            world.now.pass_by(days=1)
+            change(world.files[0], "UPDATE data SET value = random()")
+
+
 def insert(file: Path) -> None:
     change(
         file,
