@@ -41,7 +41,7 @@ class Backups(Session):
         """
         row = await self._project(ref, Action.BACKUP)
         request = {"kind": kind.value, "without_damaged": without_damaged}
-        return await self._submit(JobKind.BACKUP, row.id, row.name, request, self._backup_of)
+        return await self._submit(Action.BACKUP, JobKind.BACKUP, row, request, self._backup_of)
 
     async def _backup_of(self, row: JobRow) -> Backup:
         """The backup that a job made."""
@@ -121,9 +121,14 @@ class Backups(Session):
             "name": name,
             "accept_cost": str(quote.creation_fee.amount),
         }
-        project = found.backup.project
+        project = Gone(found.backup.project, found.project_name)
         return await self._submit(
-            JobKind.RESTORE, project, found.project_name, request, self._report_of
+            Action.RESTORE,
+            JobKind.RESTORE,
+            project,
+            request,
+            self._report_of,
+            detail=f"as {shown(name)}",
         )
 
     async def _report_of(self, row: JobRow) -> RestoreReport:
@@ -161,7 +166,7 @@ class Backups(Session):
         row_or_gone = (
             await self._catalog.projects.get(found.backup.project) if found else None
         ) or known
-        await self._access.require(action, row_or_gone, unknown=no_backup(ref), detail=detail)
+        await self._access.check(action, row_or_gone, unknown=no_backup(ref), detail=detail)
         if found is None:
             raise no_backup(ref)
         return found

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from engine.access import Action
 from engine.catalog import JobRow, ProjectRow, ScheduleRow
 from engine.catalog.backups import SHORTEST_PREFIX
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid, NotAllowed, NotFound
 from engine.following import succeeded
 from engine.handle import Handle
-from engine.model import Backup, CleanUpReport, Job, JobKind, Plan, PlannedRun
+from engine.model import Backup, CleanUpReport, Delivery, Job, JobKind, Plan, PlannedRun, Verdict
 from engine.names import shown
 from engine.planning import Planner, schedule_of
 from engine.session import Gone, Session
+from engine.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from engine.health import Health
@@ -44,7 +45,12 @@ class Jobs(Session):
         Raises `Invalid` where it has ended already.
         """
         row = await self._job(job, Action.CANCEL)
-        if not await self._catalog.jobs.cancel(row.job.id):
+        project = Gone(row.job.project, row.job.project_name)
+        async with self._catalog.transaction():
+            cancelled = await self._catalog.jobs.cancel(row.job.id)
+            if cancelled:
+                await self._access.record(Action.CANCEL, project, f"job {row.job.id}")
+        if not cancelled:
             raise Invalid(
                 f"The job {row.job.id} has ended already: it is {row.job.state.value}.",
                 hint="Nothing was changed.",
@@ -75,7 +81,7 @@ class Jobs(Session):
         job = found[0].job
         project = await self._catalog.projects.get(job.project)
         known = project or Gone(job.project, job.project_name)
-        await self._access.require(action, known, unknown=_no_job(ref), detail=f"job {job.id}")
+        await self._access.check(action, known, unknown=_no_job(ref), detail=f"job {job.id}")
         return found[0]
 
     async def plan(self, ref: str) -> Plan:
@@ -116,7 +122,7 @@ class Jobs(Session):
         from engine.retention import check_keep
         from engine.schedule import check_time, check_zone
 
-        row = await self._project(ref, Action.SEE_BACKUPS)
+        row = await self._project(ref, Action.SET_SCHEDULE)
         plan = await self._catalog.schedules.get(row.id)
         new_at: time | None = check_time(at) if at is not None else plan.at
         new_zone = check_zone(zone) if zone is not None else plan.zone
@@ -131,10 +137,9 @@ class Jobs(Session):
         if off:
             changed = ScheduleRow(keep=new_keep)
         detail = f"{changed.at:%H:%M} {changed.zone}" if changed.at else "by hand only"
-        await self._access.require(
-            Action.SET_SCHEDULE, row, unknown=_no_job(ref), detail=f"{detail}, keep {new_keep}"
-        )
-        await self._catalog.schedules.set(row.id, changed)
+        async with self._catalog.transaction():
+            await self._access.record(Action.SET_SCHEDULE, row, f"{detail}, keep {new_keep}")
+            await self._catalog.schedules.set(row.id, changed)
         return await self._plan(row)
 
     async def would_remove(self, ref: str, *, keep: int | None = None) -> list[Backup]:
@@ -151,7 +156,7 @@ class Jobs(Session):
     async def clean_up(self, ref: str) -> Handle[CleanUpReport]:
         """Remove the backups of a project beyond those it keeps, and what no backup needs."""
         row = await self._project(ref, Action.CLEAN_UP)
-        return await self._submit(JobKind.CLEAN_UP, row.id, row.name, {}, self._cleaned)
+        return await self._submit(Action.CLEAN_UP, JobKind.CLEAN_UP, row, {}, self._cleaned)
 
     async def _cleaned(self, row: JobRow) -> CleanUpReport:
         removed, notes = row.result["removed"], row.result["notes"]
@@ -164,18 +169,51 @@ class Jobs(Session):
             tuple(str(each) for each in notes),
         )
 
-    async def status(self) -> list[Health]:
-        """How the backups of each project are that the user owns, by name."""
+    async def worker_stays(self) -> bool:
+        """Whether a worker lives that goes on when nothing is to be done."""
         from engine.lock import worker_stays
 
-        stays = await asyncio.to_thread(worker_stays, self.home)
-        owned = set(await self._owned())
+        return await asyncio.to_thread(worker_stays, self.home)
+
+    async def status(self, ref: str | None = None) -> list[Health]:
+        """How the backups of a project are, or of each that the user owns, by name."""
+        if ref is None:
+            owned = set(await self._owned())
+        else:
+            owned = {(await self._project(ref, Action.SEE_BACKUPS)).id}
+        stays = await self.worker_stays()
         planner = Planner(self._home, self._catalog, self._clock)
         return [
             health
             for health in await planner.healths(worker_stays=stays)
             if health.project in owned
         ]
+
+    async def test_notifications(self) -> list[Delivery]:
+        """Send a message to every URL that is told of incidents; what became of each.
+
+        For who owns a project of this home. Raises `Invalid` where settings name no URL.
+        """
+        if not await self._owned():
+            await self._catalog.audit.add(
+                self._clock(), self.user, "test notifications", Verdict.REFUSED
+            )
+            raise NotAllowed(
+                "Testing this home's notifications is for who owns a project in it.",
+                hint="Nothing was sent; the refusal is in the audit trail.",
+            )
+        urls = (await self._settings()).notify_urls
+        if not urls:
+            raise Invalid(
+                f"No notifications are set up in {self.home / SETTINGS_FILE}.",
+                hint="Nothing was sent. Add two lines: [notify] and, say, "
+                'urls = ["mailto://user:password@example.com"]',
+            )
+        from engine.notify import deliver
+
+        title = "Backstay: a test"
+        body = f"{self.user} asked for this message. What goes wrong would be told here."
+        return await deliver(urls, title, body)
 
 
 def _no_job(ref: str) -> NotFound:

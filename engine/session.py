@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from engine.access import Access, Action, no_project
+from engine.access import Access, Action, Known, no_project
 from engine.catalog import Catalog, JobRow, ProjectRow
 from engine.clock import Clock
 from engine.following import Nudge, follow
@@ -80,19 +80,24 @@ class Session:
         return project
 
     async def _project(self, ref: str, action: Action, detail: str = "") -> ProjectRow:
+        """The project that is meant, if the user may do that with it. A change is not noted yet."""
         row = await self._catalog.projects.get(ref)
-        return await self._access.require(action, row, unknown=no_project(ref), detail=detail)
+        return await self._access.check(action, row, unknown=no_project(ref), detail=detail)
 
     async def _submit(
         self,
+        action: Action,
         kind: JobKind,
-        project: str,
-        project_name: str,
+        project: Known,
         request: Mapping[str, object],
         unpack: Callable[[JobRow], Awaitable[T]],
+        *,
+        detail: str = "",
     ) -> Handle[T]:
         """Queue a job, see that a worker comes to it, and follow it; `unpack` gives its result."""
-        job = await self._catalog.jobs.queue(kind, project, project_name, self.user, request)
+        async with self._catalog.transaction():
+            await self._access.record(action, project, detail)
+            job = await self._catalog.jobs.queue(kind, project.id, project.name, self.user, request)
         handle = self._following(job, unpack)
         await asyncio.sleep(0)  # it follows before the job can begin
         await self._ensure_worker()
