@@ -542,6 +542,20 @@ class CleanUpReport(NamedTuple):
         return {"removed": list(self.removed), "freed": self.freed, "notes": list(self.notes)}
 
 
+class Delivery(NamedTuple):
+    """What became of a message: `to` shows no secret of where it was sent to.
+
+    `problem` says why it did not arrive; it is empty where the service took it.
+    """
+
+    to: str
+    problem: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a delivery."""
+        return {"to": self.to, "problem": self.problem or None}
+
+
 class Progress(NamedTuple):
     """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes.
 

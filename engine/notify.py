@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from engine.health import Health, HealthState, moment_text
+from engine.model import Delivery
 from engine.secret import Secret
 
 SEND_WITHIN = 30.0  # seconds
@@ -84,14 +85,22 @@ async def send(
     """
     if not (title or body):
         return []
+    deliveries = await deliver(urls, title, body, within=within)
+    return [
+        f"The notification to {to} (number {number} of {len(urls)}) failed: {problem}."
+        for number, (to, problem) in enumerate(deliveries, 1)
+        if problem
+    ]
+
+
+async def deliver(
+    urls: Sequence[Secret], title: str, body: str, *, within: float = SEND_WITHIN
+) -> list[Delivery]:
+    """Send a plain text to all URLs at once, in `within` seconds; what became of each."""
     answers = await asyncio.gather(
         *(_within(within, partial(_deliver, url.text, title, body)) for url in urls)
     )
-    return [
-        f"The notification to {_place(url.text)} (number {number} of {len(urls)}) failed: {why}."
-        for number, (url, why) in enumerate(zip(urls, answers, strict=True), 1)
-        if why
-    ]
+    return [Delivery(_place(url.text), problem) for url, problem in zip(urls, answers, strict=True)]
 
 
 async def ping(url: Secret, *, within: float = PING_WITHIN) -> str:
