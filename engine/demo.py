@@ -18,7 +18,7 @@ from typing import TypeVar
 from engine.access import check_user_name
 from engine.clock import Clock, system_clock
 from engine.engine import Engine
-from engine.errors import Taken
+from engine.errors import StorageFailed, Taken
 from engine.handle import Handle
 from engine.home import Home
 from engine.model import BackupKind, Progress, Role
@@ -117,7 +117,7 @@ async def make_demo(
     week = _Week(place.path, user, (owners[0], owners[1]), seed, report, [clock()])
     place.prepare(create=True)
     try:
-        _lay_out(place.path)
+        await _lay_out(week)
         days = last_mornings(clock())
         await _live_through(week, days, devices or DEVICES, ROWS if rows is None else rows)
         await _schedule(week, clock())
@@ -134,13 +134,22 @@ def _is_demo(home: Path) -> bool:
 
 def _contents(home: Path) -> set[str] | None:
     """The names in a home; None where there is no such folder."""
-    return {path.name for path in home.iterdir()} if home.exists() else None
+    try:
+        return {path.name for path in home.iterdir()} if home.exists() else None
+    except NotADirectoryError:
+        raise StorageFailed(
+            f"{home} is not a folder.",
+            hint="Nothing was changed. Name a folder that is new or empty: --home DIR.",
+        ) from None
 
 
-def _lay_out(home: Path) -> None:
-    if not (home / SETTINGS_FILE).exists():
-        write_private(home / SETTINGS_FILE, _PRICES)
-    (home / SOURCE_FOLDER).mkdir(mode=0o700)
+async def _lay_out(week: _Week) -> None:
+    """Make the home itself: it would not be made where the projects' folder is already."""
+    settings = week.home / SETTINGS_FILE
+    if not settings.exists():
+        write_private(settings, _PRICES)
+    async with Engine.open(week.home, user=week.user, clock=week.clock, create=True):
+        (week.home / SOURCE_FOLDER).mkdir(mode=0o700)
 
 
 def _take_back(home: Path, before: set[str] | None) -> None:
@@ -211,9 +220,7 @@ async def _make_projects(week: _Week, until: datetime, devices: int, rows: int) 
             flavour=flavour,
         )
     week.now[0] = until - timedelta(hours=9)
-    async with Engine.open(
-        week.home, user=week.user, clock=week.clock, works=True, create=True
-    ) as engine:
+    async with Engine.open(week.home, user=week.user, clock=week.clock, works=True) as engine:
         await engine.adopt(week.plant, PLANT)
         await engine.set_schedule(PLANT, keep=_KEPT)
     owner, other = week.harbour_owners

@@ -18,6 +18,7 @@ from engine.errors import (
     NotFound,
     RepositoryDamaged,
     StorageFailed,
+    Taken,
     WrongKey,
 )
 from engine.model import Encryption
@@ -30,6 +31,7 @@ from engine.repository.repository import (
     repository_encryption,
 )
 from engine.repository.storage import LocalStorage, publish, storage_failed, sync_folder
+from engine.settings import SETTINGS_FILE
 
 KEY_FILE = "repository.key"
 REPOSITORY = "repository"
@@ -37,6 +39,7 @@ PROJECTS = "projects"
 SCRATCH = "scratch"
 _TEMPORARY_KEY = f".{KEY_FILE}-"
 _TEMPORARY_OBJECT = ".new-*"  # as `LocalStorage` calls what it is still writing
+_OTHER_FOLDER = "Nothing was changed. Name a folder that is new or empty: --home DIR."
 PARTIAL = ".partial-"  # how the folder of a project that is being made begins
 
 
@@ -69,13 +72,12 @@ class Home:
     def prepare(self, *, create: bool) -> None:
         """Check the home, and make it where it is not there and `create`.
 
-        Raises `NotFound`, `HomeUnsafe` where others own it or may write to it, `StorageFailed`.
+        Raises `NotFound`, `HomeUnsafe` where others own it or may write to it, `Taken` where it
+        would be made among files that are not its own, `StorageFailed`.
         """
         try:
             if create:
-                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not any(self.path.iterdir()):
-                    self.path.chmod(0o700)
+                self._make()
             elif not self.catalog.exists():
                 raise NotFound(
                     f"There is no home at {self.path}.",
@@ -83,7 +85,7 @@ class Home:
                     "Or try the demo with: backstay demo.",
                 )
             if not self.path.is_dir():
-                raise StorageFailed(f"{self.path} is not a folder.")
+                raise StorageFailed(f"{self.path} is not a folder.", hint=_OTHER_FOLDER)
         except PermissionError as error:
             raise HomeUnsafe(f"{self.path} belongs to someone else.") from error
         except OSError as error:
@@ -91,6 +93,44 @@ class Home:
         check_private(self.path)
         if create and not self.catalog.exists():
             self.check_writable()
+
+    def _make(self) -> None:
+        """Make the folder, only ours to reach, unless it is there already."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            if not self.path.is_dir():
+                return
+        except OSError as error:
+            raise self._not_made(error) from error
+        if self.catalog.exists():
+            return
+        strange = sorted(path.name for path in self.path.iterdir() if not _may_precede(path.name))
+        if strange and not self.catalog.exists():  # else another process has just made the home
+            if REPOSITORY in strange:
+                raise StorageFailed(
+                    f"The home {self.path} has lost its catalog: {self.catalog} is missing.",
+                    hint="Nothing was changed, and the backups are still in its repository. Bring "
+                    "that file back from a copy of the home.",
+                )
+            raise Taken(
+                f"{self.path} is not a home and not empty: it holds {strange[0]!r}"
+                + (f" and {len(strange) - 1} more." if len(strange) > 1 else "."),
+                hint=_OTHER_FOLDER,
+            )
+        if self.path.stat().st_uid == os.geteuid():
+            self.path.chmod(0o700)
+
+    def _not_made(self, error: OSError) -> StorageFailed:
+        """Why the home's folder cannot be made: what stands in the way is above it."""
+        above = next(path for path in self.path.parents if _is_there(path))
+        if not above.is_dir():
+            reason = f"{above} is not a folder"
+        elif isinstance(error, PermissionError):
+            reason = f"{above} is not writable"
+        else:
+            return storage_failed(f"making the home {self.path}", error)
+        return StorageFailed(f"The home {self.path} cannot be made: {reason}.", hint=_OTHER_FOLDER)
 
     def check_writable(self) -> None:
         """Raise `StorageFailed` or `HomeUnsafe` where nothing can be written here."""
@@ -240,3 +280,15 @@ class Home:
                 return 1 << 62  # a file system that does not tell
             raise storage_failed("looking for free space", error) from error
         return status.f_bavail * status.f_frsize
+
+
+def _may_precede(name: str) -> bool:
+    """Whether a file may be in a folder before it is a home: settings, a catalog half-made."""
+    return name == SETTINGS_FILE or name.startswith(f"{CATALOG_FILE}.new")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # below a folder that we may not look into
+        return False
