@@ -13,7 +13,7 @@ from engine.handle import Report
 from engine.model import Job, JobState, Progress
 
 POLL = 0.1  # seconds between two looks at a job that another process does
-_REMINDER = 10  # looks after which a job that still waits is offered to a worker again
+_REMINDER = 10  # looks between two at whether there is a worker to do the job, or to tell it lost
 
 
 class Nudge:
@@ -46,7 +46,7 @@ async def follow(
 ) -> JobRow:
     """Wait until a job has succeeded; its row then.
 
-    `remind` is called now and then while it still waits for a worker. Raises what the job ended
+    `remind` is called now and then: it is to see that there is a worker. Raises what the job ended
     with: `Cancelled`, `Failed` where its worker died, or the error that made it fail.
     """
     looks = 0
@@ -61,7 +61,7 @@ async def follow(
             report(row.job.progress)
             told = row.job.progress
         looks += 1
-        if row.job.state is JobState.QUEUED and looks % _REMINDER == 0:
+        if looks % _REMINDER == 0:
             await remind()
         await nudge.wait(POLL)
 

@@ -212,6 +212,23 @@ async def test_a_job_whose_worker_was_killed_is_lost_and_told(tmp_path: Path) ->
     assert leftovers(world.home) == []
 
 
+async def test_who_waits_for_a_job_whose_worker_was_killed_is_told(tmp_path: Path) -> None:
+    world = await prepared(tmp_path)
+    worker = start(world, "stay")
+    await until(lambda: worker_stays(world.home))
+    with _held(world.files[0]):
+        async with client(world) as engine:
+            handle = await engine.backup("Plant")
+            await until(lambda: states(world) == ["running"])
+            os.killpg(worker.pid, signal.SIGKILL)
+            await asyncio.to_thread(worker.wait)
+            async with asyncio.timeout(PATIENCE):  # though nobody else opens the home
+                with pytest.raises(Failed, match="Its worker ended before it was done"):
+                    await handle.result()
+    await until(lambda: not has_worker(world.home))
+    assert leftovers(world.home) == []
+
+
 async def test_a_worker_that_slept_goes_on_where_it_was(tmp_path: Path) -> None:
     world = await prepared(tmp_path)
     worker = start(world, "stay")
