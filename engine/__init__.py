@@ -92,6 +92,9 @@ if TYPE_CHECKING:
         amount_text,
         iso,
     )
+    from engine.projects import (
+        check_adoption,
+    )
     from engine.records import (
         enter_recovery_key,
     )
@@ -159,6 +162,7 @@ __all__ = [
     "WakeReport",
     "WrongKey",
     "amount_text",
+    "check_adoption",
     "enter_recovery_key",
     "iso",
     "login_name",
@@ -175,6 +179,7 @@ _MODULES = {
     "Handle": "handle",
     "Health": "health",
     "HealthState": "health",
+    "check_adoption": "projects",
     "enter_recovery_key": "records",
     "login_name": "access",
     "make_demo": "demo",

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.access import Action, check_user_name, no_project
 from engine.catalog.projects import Forgotten, ProjectRow
-from engine.errors import Invalid, NotFound, Taken
+from engine.errors import Invalid, NotAnInstance, NotFound, SourceMissing, Taken
 from engine.lock import WorkLock
 from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
 from engine.names import check_project_name, new_id, shown
 from engine.session import Session
+
+if TYPE_CHECKING:
+    from engine.project.instance import Instance
+
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
+
+
+async def check_adoption(path: Path, name: str, *, owners: Sequence[str] = ()) -> Instance:
+    """The instance at `path`, if it could be adopted under a name; a home is not needed for that.
+
+    Raises what `Projects.adopt` raises, but what depends on the home.
+    """
+    from engine.project.instance import find
+
+    check_project_name(name)
+    for owner in owners:
+        check_user_name(owner)
+    address = _ADDRESS.match(str(path))
+    if address is not None and not await asyncio.to_thread(path.exists):
+        # Never told in full: the address of a database may hold a password.
+        raise NotAnInstance(
+            f"An address of {address[1].lower()} cannot be adopted: Backstay backs up TagoCore on "
+            "SQLite; PostgreSQL and other databases are not supported yet.",
+            hint="Nothing was changed. Give the folder that holds tagocore.yml.",
+        )
+    try:
+        return await asyncio.to_thread(find, path)
+    except SourceMissing as error:
+        raise SourceMissing(
+            error.message,
+            hint="Nothing was changed. Check the path (is a disk not mounted?) and give the "
+            "folder that holds tagocore.yml.",
+        ) from error
 
 
 class Projects(Session):
@@ -29,11 +65,10 @@ class Projects(Session):
         is a project already, `Invalid`.
         """
         from engine.project.content import CONTENT
-        from engine.project.instance import find
 
+        instance = await check_adoption(path, name, owners=owners)
         name = check_project_name(name)
-        everyone = [self.user, *(check_user_name(owner) for owner in owners)]
-        instance = await asyncio.to_thread(find, path)
+        everyone = [self.user, *owners]
         known = await self._catalog.projects.at(instance.root, include_creating=True)
         if known is not None:
             told = f" as {known.name!r}" if await self._role(known.id) else ""

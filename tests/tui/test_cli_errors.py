@@ -195,3 +195,36 @@ def test_settings_that_do_not_parse_are_told(backstay: Runner) -> None:
     (backstay.home / "backstay.toml").write_text("[prices\n")
     answer = backstay("projects", "--json")
     assert (answer.code, answer.error["name"]) == (2, "SettingsInvalid")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["/nonexistent", "--name", "Q"],
+        ["/", "--name", "Q"],
+        ["INSTANCE", "--name", "a/b"],
+        ["INSTANCE", "--name", "Q", "--owner", "a b"],
+        ["postgres://u:p@host/db", "--name", "Q"],
+    ],
+    ids=" ".join,
+)
+def test_an_adoption_that_fails_leaves_no_new_home(
+    nowhere: Runner, instance: Path, given: list[str]
+) -> None:
+    answer = nowhere("adopt", *(str(instance) if each == "INSTANCE" else each for each in given))
+    assert answer.code in (2, 4)
+    assert "backups" not in answer.err.partition("Backstay backs up")[0]
+    assert not nowhere.home.exists()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "mysql", "PostgreSQL"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_password_in_an_address_is_never_told(
+    backstay: Runner, scheme: str, form: list[str]
+) -> None:
+    address = f"{scheme}://ursula:secretpw@db.example/tago"
+    answer = backstay("adopt", address, "--name", "Q", *form)
+    assert answer.code == 4
+    assert "PostgreSQL" in answer.err
+    for secret in ("ursula", "secretpw"):
+        assert secret not in answer.err + answer.out

@@ -11,7 +11,7 @@ from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
 from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
-from tui.running import with_engine
+from tui.running import opened, run
 
 if TYPE_CHECKING:
     from engine import Adoption
@@ -34,9 +34,15 @@ def command(invocation: Invocation, path: Path, name: str, owners: tuple[str, ..
     PATH is the folder that holds tagocore.yml. Nothing in it is changed. You become the project's
     owner.
     """
-    adoption = with_engine(
-        invocation, lambda engine: engine.adopt(path, name, owners=owners), create=True
-    )
+    from engine import check_adoption
+
+    async def adopt() -> Adoption:
+        # First, so that no home is made for what cannot be adopted.
+        await check_adoption(path, name, owners=owners)
+        async with opened(invocation, create=True) as engine:
+            return await engine.adopt(path, name, owners=owners)
+
+    adoption = run(adopt)
     if invocation.json:
         print_json(adoption.project.as_json() | {"notes": list(adoption.notes)})
     else:
