@@ -15,7 +15,7 @@ from engine.model import Progress
 from engine.project.instance import Instance
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
-from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice
+from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice, Way
 
 _NAMED = 10  # devices that an error names one by one
 
@@ -60,6 +60,7 @@ class Reading:
         self._children = children
         self._instance = instance
         self._before = {device.id: device for device in previous.devices} if previous else {}
+        self._notes_before = previous.notes if previous else ()
         self._changes = changes
         self._without_damaged = without_damaged
         self._report = report
@@ -107,6 +108,9 @@ class Reading:
         reads = dict(zip(to_read, results, strict=True))
         if self._damaged and not self._without_damaged:
             raise self._refusal()
+        for device in before.keys() & names.keys() - reads.keys():
+            if _of_a_damaged_index(device, before[device].name) in self._notes_before:
+                self._notes.append(_of_a_damaged_index(device, names[device]))
         return [
             reads[device] if device in reads else (before[device]._replace(name=name), None)
             for device, name in names.items()
@@ -137,6 +141,8 @@ class Reading:
             stamp=read.stamp,
         )
         self._chunks.append(read.names)
+        if read.way is Way.TABLE_ONLY:
+            self._notes.append(_of_a_damaged_index(device, name))
         return entry, read
 
     async def _without(
@@ -155,23 +161,28 @@ class Reading:
             self._notes.append(f"Device {name!r} ({device}) is not in the backup: {reason}")
         return DeviceEntry(device, name, 0, None, None, None, reason, None)
 
-    async def _read(self, path: Path, *, as_is: bool = False) -> Read:
+    async def _read(self, path: Path, way: Way = Way.USUAL) -> Read:
         """Read one database, in slices where it is large."""
-        begun = await self._children.run(tasks.begin, str(path), as_is=as_is)
+        from engine.pages.accounting import IndexDamaged
+        from engine.pages.header import NotCanonical
+
+        begun = await self._children.run(tasks.begin, str(path), way=way)
         if isinstance(begun, Read):
             self._advance(begun.image.size)
             return begun
         try:
-            read = await self._read_slices(path, begun, as_is=as_is)
+            read = await self._read_slices(begun)
+        except IndexDamaged:
+            return await self._read(path, Way.TABLE_ONLY)
+        except NotCanonical:
+            return await self._read(path, Way.AS_IS)
         finally:
             if begun.path != str(path):
                 await asyncio.to_thread(Path(begun.path).unlink, missing_ok=True)
-        if read is None:
-            return await self._read(path, as_is=True)
         return read._replace(stamp=begun.stamp) if begun.path != str(path) else read
 
-    async def _read_slices(self, path: Path, begun: Opening, *, as_is: bool) -> Read | None:
-        """Read a large database; None where it has to be kept as it is."""
+    async def _read_slices(self, begun: Opening) -> Read:
+        """Read a large database. Raises `NotCanonical` where that has to be in another way."""
         from engine.pages.header import NotCanonical
         from engine.snapshot.child import SLICE
 
@@ -187,14 +198,11 @@ class Reading:
 
         firsts = range(1, plan.page_count + 1, pages)
         parts = await together(one(first) for first in firsts)
-        if all(part.counter == begun.counter for part in parts):
-            if any(part.names is None for part in parts):
-                return None
-            return await self._children.run(tasks.seal, begun, parts)
-        try:
-            return await self._children.run(tasks.settle, begun.path, begun, parts, as_is=as_is)
-        except NotCanonical:
-            return None
+        if any(part.counter != begun.counter for part in parts):
+            return await self._children.run(tasks.settle, begun.path, begun, parts, way=begun.way)
+        if any(part.names is None for part in parts):
+            raise NotCanonical("its pages are not those of an image")
+        return await self._children.run(tasks.seal, begun, parts)
 
     def _advance(self, done: int) -> None:
         self._done += done
@@ -203,6 +211,15 @@ class Reading:
     def _tell(self) -> None:
         done = min(self._done, self._total)
         self._report(Progress("reading the databases", done, self._total))
+
+
+def _of_a_damaged_index(device: str, name: str) -> str:
+    """The note of a device of which only the table could be kept."""
+    return (
+        f"Device {name!r} ({device}): an index of its database is damaged. It is left out of the "
+        "backup, which has all of the device's data, and a restore builds it anew. The device's "
+        "own file stays damaged; a project that is restored from this backup has a sound one."
+    )
 
 
 def _main_names(main: MainRead | None) -> list[bytes]:

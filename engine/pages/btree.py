@@ -97,7 +97,10 @@ def walk(read: ReadPages, root: int, page_count: int, *, index: bool) -> Tree:
             raise NotCanonical("a b-tree uses a page twice")
         top = int(read(level[:1])[0, 0])
         if top == leaf_type:
-            return Tree(np.concatenate([*interior, np.empty(0, np.int64)]), level)
+            inner = np.concatenate([*interior, np.empty(0, np.int64)])
+            if np.unique(np.concatenate([inner, level])).size != seen:
+                raise NotCanonical("a b-tree uses a page twice")
+            return Tree(inner, level)
         if top != inner_type:
             raise NotCanonical(f"a b-tree page has the type {top}")
         interior.append(level)
@@ -124,11 +127,15 @@ def _children(pages: Bytes, inner_type: int) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class LeafCells:
-    """The cells of some table leaves: rowids, where each id stands, and the count of each page."""
+    """The cells of some table leaves: rowids, where each id stands, and the count of each page.
+
+    `chains` are those of `overflow`.
+    """
 
     rowids: Ints
     id_at: Ints
     counts: Ints
+    chains: Ints
 
 
 ID_LENGTH = 24
@@ -141,11 +148,7 @@ def leaf_cells(flat: Bytes, page_size: int, pages: Ints, id_column: int) -> Leaf
     `flat` has `PADDING` bytes behind its last page. Raises `NotCanonical` where a page is no table
     leaf, or an id is not a text of 24 bytes inside its page.
     """
-    if bool((flat[pages * page_size] != TABLE_LEAF).any()):
-        raise NotCanonical("a leaf of the table has another type")
-    starts, counts = cell_starts(flat, page_size, pages, 8)
-    payload, after = varints(flat, starts)
-    rowids, record = varints(flat, after)
+    payload, rowids, record, counts = leaf_records(flat, page_size, pages)
     header, types = varints(flat, record)
     body = record + header
     for _ in range(id_column):
@@ -155,10 +158,10 @@ def leaf_cells(flat: Bytes, page_size: int, pages: Ints, id_column: int) -> Leaf
             raise NotCanonical("a record has a value of an impossible type")
         body = body + serial_sizes(serial)
     _check_inside(types, flat)
-    if starts.size and not bool((flat[types] == ID_SERIAL).all()):
+    if record.size and not bool((flat[types] == ID_SERIAL).all()):
         raise NotCanonical("an id is not a text of 24 characters")
     end = body + ID_LENGTH
-    if starts.size:
+    if record.size:
         page_end = np.repeat((pages + 1) * page_size, counts)
         fits = (
             (types < record + header)
@@ -169,7 +172,21 @@ def leaf_cells(flat: Bytes, page_size: int, pages: Ints, id_column: int) -> Leaf
         )
         if not bool(fits.all()):
             raise NotCanonical("an id lies outside its page")
-    return LeafCells(rowids, body, counts)
+    chains = overflow(flat, page_size, pages, counts, payload, record, TABLE_LEAF)
+    return LeafCells(rowids, body, counts, chains)
+
+
+def leaf_records(flat: Bytes, page_size: int, pages: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """The cells of table leaves: payloads' lengths, rowids, where records start; cells per page.
+
+    `flat` is as in `leaf_cells`. Raises `NotCanonical` where a page is no table leaf.
+    """
+    if bool((flat[pages * page_size] != TABLE_LEAF).any()):
+        raise NotCanonical("a leaf of the table has another type")
+    starts, counts = cell_starts(flat, page_size, pages, 8)
+    payload, after = varints(flat, starts)
+    rowids, record = varints(flat, after)
+    return payload, rowids, record, counts
 
 
 def _check_inside(at: Ints, flat: Bytes) -> None:
@@ -183,25 +200,47 @@ def serial_sizes(serial: Ints) -> Ints:
     return np.where(serial >= 12, (serial - 12) >> 1, small[np.minimum(serial, 11)])
 
 
-def local_payload(payload: Ints, page_size: int) -> Ints:
-    """How much of each payload a table leaf holds itself; the rest is on overflow pages."""
-    most = page_size - 35
+def local_payload(payload: Ints, page_size: int, most: int | None = None) -> Ints:
+    """How much of each payload a table leaf holds itself; the rest is on overflow pages.
+
+    `most` is another limit than that of a table's leaf: an index has its own.
+    """
+    most = page_size - 35 if most is None else most
     least = (page_size - 12) * 32 // 255 - 23
     spilled = least + (payload - least) % (page_size - 4)
     return np.where(payload <= most, payload, np.where(spilled <= most, spilled, least))
 
 
-def index_overflow(flat: Bytes, page_size: int, pages: Ints, *, leaf: bool) -> Ints:
-    """The first overflow page of every index cell that has one."""
-    starts, _ = cell_starts(flat, page_size, pages, 8 if leaf else 12)
+def table_chains(flat: Bytes, page_size: int, pages: Ints) -> Ints:
+    """The chains of the table leaves at indexes `pages` of `flat`; see `overflow`."""
+    payload, _, record, counts = leaf_records(flat, page_size, pages)
+    return overflow(flat, page_size, pages, counts, payload, record, TABLE_LEAF)
+
+
+def index_chains(flat: Bytes, page_size: int, kind: int, pages: Ints) -> Ints:
+    """The chains of the index pages at indexes `pages` of `flat`, all of the type `kind`."""
+    leaf = kind == INDEX_LEAF
+    starts, counts = cell_starts(flat, page_size, pages, 8 if leaf else 12)
     payload, body = varints(flat, starts if leaf else starts + 4)
-    most = (page_size - 12) * 64 // 255 - 23
-    long = np.flatnonzero(payload > most)
-    payload, body = payload[long], body[long]
-    least = (page_size - 12) * 32 // 255 - 23
-    spilled = least + (payload - least) % (page_size - 4)
-    local = np.where(spilled <= most, spilled, least)
-    where = body + local
-    if where.size and int(where.max()) + 4 > flat.size:
-        raise NotCanonical("an index cell reaches outside its page")
-    return be32(flat, where)
+    return overflow(flat, page_size, pages, counts, payload, body, kind)
+
+
+def overflow(
+    flat: Bytes, page_size: int, pages: Ints, counts: Ints, payload: Ints, body: Ints, kind: int
+) -> Ints:
+    """The chains of overflow pages of some cells: index of the page, first of the chain, length.
+
+    Shape (chains, 3). Raises `NotCanonical` where a cell reaches outside its page.
+    """
+    most = page_size - 35 if kind == TABLE_LEAF else (page_size - 12) * 64 // 255 - 23
+    long = np.flatnonzero((payload > most) | (payload < 0))
+    if not long.size:
+        return np.empty((0, 3), np.int64)
+    owner = np.repeat(pages, counts)[long]
+    payload = payload[long]
+    local = local_payload(payload, page_size, most)
+    where = body[long] + local
+    if bool(((payload < 0) | (where + 4 > (owner + 1) * page_size)).any()):
+        raise NotCanonical("a cell reaches outside its page")
+    length = -((local - payload) // (page_size - 4))
+    return np.stack([owner, be32(flat, where), length], axis=1)

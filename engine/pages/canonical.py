@@ -13,29 +13,48 @@ page whose bytes and kind did not change needs no second look, whatever happened
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.model import LeaveOut
+from engine.pages.accounting import (
+    CHAIN,
+    EMPTY,
+    INDEX,
+    KEPT,
+    LEAF,
+    MOST_INDEXES,
+    Facts,
+    IndexDamaged,
+    facts_of,
+    no_facts,
+    other_pages,
+)
 from engine.pages.btree import (
     ID_LENGTH,
+    INDEX_INTERIOR,
+    INDEX_LEAF,
     PADDING,
     TABLE_LEAF,
     Bytes,
     Ints,
     ReadPages,
     Tree,
-    index_overflow,
+    be32,
+    index_chains,
     leaf_cells,
+    table_chains,
     walk,
 )
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, Header, NotCanonical
-from engine.pages.shape import Shape, check_header
-
-KEPT, LEAF, EMPTY = 0, 1, 2
+from engine.pages.shape import Index, Shape, check_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,9 @@ class Plan:
 
     `written` holds whole pages that the image has in place of the file's: the first page, empty
     roots, and the list of free pages. `id_column` is None where the file is kept as it is.
+
+    `leaves` are those of the table in key order (of a part of a plan: none), or None where it is
+    not known what all pages are; `chained` says that there are pages that no b-tree names.
     """
 
     page_size: int
@@ -51,6 +73,8 @@ class Plan:
     kinds: Bytes
     written: dict[int, bytes]
     id_column: int | None
+    leaves: Ints | None = None
+    chained: bool = False
     first: int = 1
 
     def kinds_of(self, first: int, count: int) -> Bytes:
@@ -62,7 +86,8 @@ class Plan:
         """The part of this plan that concerns `count` pages from page number `first` on."""
         written = {n: page for n, page in self.written.items() if first <= n < first + count}
         kinds = self.kinds_of(first, count)
-        return replace(self, kinds=kinds, written=written, first=first)
+        leaves = None if self.leaves is None else self.leaves[:0]
+        return replace(self, kinds=kinds, written=written, leaves=leaves, first=first)
 
 
 def keep_as_is(header: Header, table: Tree | None) -> Plan:
@@ -73,6 +98,26 @@ def keep_as_is(header: Header, table: Tree | None) -> Plan:
     return Plan(header.page_size, header.page_count, kinds, {}, None)
 
 
+def check_covered(header: Header, shape: Shape) -> None:
+    """Raise `NotCanonical` for files of which it cannot be known what every page is."""
+    check_header(header)
+    if len(shape.left_out(LeaveOut.ALL)) > MOST_INDEXES:
+        raise NotCanonical("it has too many indexes")
+
+
+def plan_as_is(read: ReadPages, header: Header, shape: Shape) -> Plan:
+    """`keep_as_is` for a file of which it can be known what every page is.
+
+    Raises `NotCanonical` where it cannot, and `IndexDamaged`.
+    """
+    check_covered(header, shape)
+    table = walk(read, shape.table_root, header.page_count, index=False)
+    kinds, _ = _kinds(read, header, shape, table, ())
+    kinds[kinds == EMPTY] = KEPT
+    kinds[table.leaves - 1] = LEAF
+    return _planned(header, kinds, {}, None, table)
+
+
 def plan_image(
     read: ReadPages, header: Header, shape: Shape, leave_out: LeaveOut, first_page: bytes
 ) -> Plan:
@@ -80,42 +125,123 @@ def plan_image(
 
     `read` gives pages of that moment and `first_page` is page 1 of it. Reads interior pages only,
     unless indexes with long entries are left out. Raises `NotCanonical` where the file has to be
-    kept as it is.
+    kept as it is, and `IndexDamaged` where only its table can be.
     """
-    check_header(header)
-    count = header.page_count
-    table = walk(read, shape.table_root, count, index=False)
+    check_covered(header, shape)
+    table = walk(read, shape.table_root, header.page_count, index=False)
     left_out = shape.left_out(leave_out)
-    trees = [walk(read, index.root, count, index=True) for index in left_out]
-    free = read_freelist(read, header)
-
-    kinds = np.zeros(count, np.uint8)
-    kinds[free - 1] = EMPTY
-    for tree in trees:
-        kinds[tree.interior - 1] = EMPTY
-        kinds[tree.leaves - 1] = EMPTY
-    if leave_out is LeaveOut.ALL and _has_more_pages(header, table, trees, free):
+    kinds, trees = _kinds(read, header, shape, table, left_out)
+    if leave_out is LeaveOut.ALL and bool((kinds == CHAIN).any()):
         for index, tree in zip(left_out, trees, strict=True):
             if index != shape.primary_key:
-                kinds[_overflow_pages(read, header, tree) - 1] = EMPTY
-    if bool(kinds[table.interior - 1].any()) or bool(kinds[table.leaves - 1].any()):
-        raise NotCanonical("a page belongs to two b-trees")
-    roots = np.array([index.root for index in left_out], dtype=np.int64)
+                with _of_an_index():
+                    pages = _overflow_pages(read, header, tree)
+                if bool((kinds[pages - 1] != CHAIN).any()):
+                    raise IndexDamaged("an overflow page of an index is something else")
+                kinds[pages - 1] = EMPTY
+    return _image(header, shape, left_out, kinds, table, first_page)
+
+
+def plan_table(read: ReadPages, header: Header, shape: Shape, first_page: bytes) -> Plan:
+    """Plan an image in which nothing is kept but the table; all indexes are left out.
+
+    This is for files whose indexes are damaged, and does not look at them; it reads the leaves of
+    the table. Raises `NotCanonical` where the table is damaged, too, or the file has to be kept as
+    it is.
+    """
+    check_covered(header, shape)
+    table = walk(read, shape.table_root, header.page_count, index=False)
+    others = other_pages(read, header, shape)
+    chains = _overflow_pages(read, header, table, TABLE_LEAF)
+    kinds = np.full(header.page_count, EMPTY, np.uint8)
+    kinds[others - 1] = KEPT
+    kinds[table.interior - 1] = KEPT
+    kinds[table.leaves - 1] = LEAF
+    kinds[chains - 1] = CHAIN
+    left_out = shape.left_out(LeaveOut.ALL)
+    roots = _roots(left_out)
+    used = np.concatenate([others, table.interior, table.leaves, chains, roots])
+    if np.unique(used).size != used.size or int(used.max()) > header.page_count:
+        raise NotCanonical("a page is used twice")
+    return _image(header, shape, left_out, kinds, table, first_page)
+
+
+def _kinds(
+    read: ReadPages, header: Header, shape: Shape, table: Tree, left_out: Sequence[Index]
+) -> tuple[Bytes, list[Tree]]:
+    """The kind of each page, and the trees of the indexes that are left out.
+
+    Raises `IndexDamaged` where a page is used twice, or an index is no b-tree.
+    """
+    others = other_pages(read, header, shape)
+    with _of_an_index():
+        trees = {
+            index: walk(read, index.root, header.page_count, index=True)
+            for index in shape.left_out(LeaveOut.ALL)
+        }
+        free = read_freelist(read, header)
+    kinds = np.full(header.page_count, CHAIN, np.uint8)
+    kinds[others - 1] = KEPT
+    if header.lock_page <= header.page_count:
+        kinds[header.lock_page - 1] = KEPT
+    kinds[free - 1] = EMPTY
+    kinds[table.interior - 1] = KEPT
+    kinds[table.leaves - 1] = LEAF
+    used = [others, free, table.interior, table.leaves]
+    for number, (index, tree) in enumerate(trees.items()):
+        kind = INDEX + 2 * number
+        kinds[tree.leaves - 1] = EMPTY if index in left_out else kind
+        kinds[tree.interior - 1] = EMPTY if index in left_out else kind + 1
+        used += [tree.leaves, tree.interior]
+    every = np.concatenate(used)
+    if bool((np.bincount(every) > 1).any()):
+        raise IndexDamaged("a page is used twice")
+    return kinds, [trees[index] for index in left_out]
+
+
+@contextlib.contextmanager
+def _of_an_index() -> Iterator[None]:
+    try:
+        yield
+    except NotCanonical as error:
+        raise IndexDamaged(str(error)) from error
+
+
+def _roots(indexes: Sequence[Index]) -> Ints:
+    return np.array([index.root for index in indexes], dtype=np.int64)
+
+
+def _image(
+    header: Header,
+    shape: Shape,
+    left_out: Sequence[Index],
+    kinds: Bytes,
+    table: Tree,
+    first_page: bytes,
+) -> Plan:
+    """The plan of an image, once it is known which pages are not kept."""
+    roots = _roots(left_out)
     kinds[roots - 1] = KEPT
-    if header.lock_page <= count:
+    if header.lock_page <= header.page_count:
         kinds[header.lock_page - 1] = KEPT
     empty = np.flatnonzero(kinds == EMPTY) + 1
-    kinds[table.leaves - 1] = LEAF
-    if header.lock_page <= count:
+    if header.lock_page <= header.page_count:
         kinds[header.lock_page - 1] = EMPTY
-
     first_trunk, written = write_freelist(empty, header.page_size)
     for root in roots.tolist():
         written[root] = empty_index_root(header.page_size)
     page = bytearray(first_page)
     page[FREELIST_FIELDS] = struct.pack(">II", first_trunk, empty.size)
     written[1] = bytes(page)
-    return Plan(header.page_size, count, kinds, written, shape.id_column)
+    return _planned(header, kinds, written, shape.id_column, table)
+
+
+def _planned(
+    header: Header, kinds: Bytes, written: dict[int, bytes], id_column: int | None, table: Tree
+) -> Plan:
+    size, count = header.page_size, header.page_count
+    chained = bool((kinds == CHAIN).any())
+    return Plan(size, count, kinds, written, id_column, table.leaves, chained)
 
 
 def empty_index_root(page_size: int) -> bytes:
@@ -123,39 +249,51 @@ def empty_index_root(page_size: int) -> bytes:
     return struct.pack(">BHHHB", 0x0A, 0, 0, page_size & 0xFFFF, 0).ljust(page_size, b"\0")
 
 
-def _has_more_pages(header: Header, table: Tree, trees: list[Tree], free: Ints) -> bool:
-    known = 1 + table.interior.size + table.leaves.size + free.size
-    known += sum(tree.interior.size + tree.leaves.size for tree in trees)
-    return known + (header.lock_page <= header.page_count) != header.page_count
-
-
-def _overflow_pages(read: ReadPages, header: Header, tree: Tree) -> Ints:
-    """All overflow pages of an index."""
-    found: list[Ints] = [np.empty(0, np.int64)]
-    for pages, leaf in ((tree.interior, False), (tree.leaves, True)):
+def _overflow_pages(
+    read: ReadPages, header: Header, tree: Tree, leaf_kind: int = INDEX_LEAF
+) -> Ints:
+    """All overflow pages of a b-tree, each once."""
+    size = header.page_size
+    chains: list[Ints] = [np.empty((0, 3), np.int64)]
+    parts = [(tree.leaves, leaf_kind)]
+    if leaf_kind == INDEX_LEAF:  # the interior pages of a table have nothing but numbers
+        parts.append((tree.interior, INDEX_INTERIOR))
+    for pages, kind in parts:
         for start in range(0, pages.size, 1024):
             batch = read(pages[start : start + 1024])
             flat = np.concatenate([batch.reshape(-1), np.zeros(PADDING, np.uint8)])
             every = np.arange(batch.shape[0], dtype=np.int64)
-            found.append(index_overflow(flat, header.page_size, every, leaf=leaf))
-    level, total = np.concatenate(found), 0
-    found = [level]
+            if bool((batch[:, 0] != kind).any()):
+                raise NotCanonical("a page of a b-tree is none")
+            look = table_chains if kind == TABLE_LEAF else partial(index_chains, kind=kind)
+            chains.append(look(flat, size, pages=every))
+    level, left = np.concatenate(chains)[:, 1:].T
+    found, total = [np.empty(0, np.int64)], 0
     while level.size:
         total += level.size
         if int(level.min()) < 2 or int(level.max()) > header.page_count:
             raise NotCanonical("an overflow page is not there")
         if total > header.page_count:
             raise NotCanonical("a chain of overflow pages runs in a circle")
-        following = read(level)[:, :4].copy().view(">u4").reshape(-1).astype(np.int64)
-        level = following[following != 0]
         found.append(level)
+        pages = np.sort(level)
+        after = be32(read(pages).reshape(-1), np.arange(pages.size) * size)
+        level, left = after[np.searchsorted(pages, level)][left > 1], left[left > 1] - 1
     return np.concatenate(found)
 
 
-def apply(plan: Plan, first: int, flat: Bytes) -> Ints:
-    """Turn raw pages into those of the image, in place; gives the pages that only look like leaves.
+class Applied(NamedTuple):
+    """What came of some pages: what they tell, and those that only look like leaves of the table.
 
-    These are numbers of pages that are kept and start like leaves of the table, but are none.
+    These are numbers of pages that are kept and start like leaves, but are none.
+    """
+
+    facts: Facts
+    lookalikes: Ints
+
+
+def apply(plan: Plan, first: int, flat: Bytes) -> Applied:
+    """Turn raw pages into those of the image, in place.
 
     `flat` holds whole pages from page number `first` on, and `PADDING` bytes behind them. Raises
     `NotCanonical` where a page is not what the plan of a canonical image says; where a file is kept
@@ -165,20 +303,25 @@ def apply(plan: Plan, first: int, flat: Bytes) -> Ints:
     count = (flat.size - PADDING) // size
     kinds = plan.kinds_of(first, count)
     pages = flat[: count * size].reshape(count, size)
+    if plan.leaves is None:
+        return Applied(no_facts(count), np.empty(0, np.int64))
     if plan.id_column is None:
-        return np.empty(0, np.int64)
+        facts = facts_of(flat, size, kinds, first, None, chained=plan.chained)
+        return Applied(facts, np.empty(0, np.int64))
     looks = pages[:, 0] == TABLE_LEAF
     leaves = np.flatnonzero(kinds == LEAF)
     cells = leaf_cells(flat, size, leaves, plan.id_column)
     if cells.rowids.size and (int(cells.rowids.min()) < 0 or int(cells.rowids.max()) >= 1 << 40):
         raise NotCanonical("a rowid is out of the range that new ids are made for")
+    facts = facts_of(flat, size, kinds, first, cells, chained=plan.chained)
     texts = ids_of(flat)
     texts[cells.id_at] = np.zeros(1, texts.dtype)[0]
     pages[kinds == EMPTY] = 0
     for number, page in plan.written.items():
         if first <= number < first + count:
             pages[number - first] = np.frombuffer(page, np.uint8)
-    return np.flatnonzero(looks & (kinds == KEPT)) + first
+    kept = (kinds != LEAF) & (kinds != EMPTY)
+    return Applied(facts, np.flatnonzero(looks & kept) + first)
 
 
 def ids_of(flat: Bytes) -> np.ndarray[tuple[int], np.dtype[np.void]]:

@@ -28,6 +28,7 @@ class Shape:
     id_column: int  # position of the id in a record
     primary_key: Index
     others: tuple[Index, ...]
+    internal: tuple[int, ...]  # where tables of SQLite's own start, such as statistics
 
     def left_out(self, choice: LeaveOut) -> tuple[Index, ...]:
         """The indexes that a backup leaves out under `choice`."""
@@ -61,14 +62,17 @@ def read_shape(connection: sqlite3.Connection) -> Shape:
     """
     tables: list[tuple[str, int]] = []
     indexes: list[Index] = []
+    internal: list[int] = []
     for kind, name, table, root in connection.execute(
         "SELECT type, name, tbl_name, rootpage FROM sqlite_schema"
     ):
-        if kind == "table" and not str(name).startswith("sqlite_"):
+        if kind == "table" and str(name).startswith("sqlite_"):
+            internal.append(root)
+        elif kind == "table":
             tables.append((name, root))
         elif kind == "index" and table == TABLE:
             indexes.append(Index(name, root))
-        elif kind not in ("table", "index"):
+        elif kind != "index":
             raise NotCanonical(f"its schema has a {kind}")
     if [name for name, _ in tables] != [TABLE]:
         raise NotCanonical("its tables are not those of a device")
@@ -85,6 +89,7 @@ def read_shape(connection: sqlite3.Connection) -> Shape:
         id_column=_id_column(connection),
         primary_key=primary,
         others=tuple(index for index in indexes if index != primary),
+        internal=tuple(internal),
     )
 
 

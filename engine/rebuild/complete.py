@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from engine.model import LeaveOut
+from engine.pages.accounting import LEAF
 from engine.pages.btree import PADDING
-from engine.pages.canonical import LEAF, apply, plan_image
+from engine.pages.canonical import apply, plan_image
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD, NotCanonical
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids

@@ -20,30 +20,48 @@ from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
 from engine.model import LeaveOut
+from engine.pages.accounting import LEAF, IndexDamaged, check, join, no_facts
 from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints, ReadPages, be16, walk
-from engine.pages.canonical import LEAF, Plan, apply, keep_as_is, plan_image
+from engine.pages.canonical import (
+    Plan,
+    apply,
+    check_covered,
+    keep_as_is,
+    plan_as_is,
+    plan_image,
+    plan_table,
+)
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import read_shape
 from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.live import LiveFile
-from engine.snapshot.results import Opening, Read, Slice
+from engine.snapshot.results import Opening, Read, Slice, Way
 
 PIECE = 64 << 10  # bytes that are compared at once when a file is settled
 NO_LEAF = -1
 
 
-def begin(path: str, *, as_is: bool) -> Opening | Read:
-    """Plan a file; one that fits a slice is read and stored at once.
+def begin(path: str, *, way: Way) -> Opening | Read:
+    """Plan a file; one that fits a slice is read and stored at once, in the way that it allows.
 
-    `as_is` keeps its pages as they are. Raises `SourceDamaged` and `Busy`.
+    Raises `SourceDamaged` and `Busy`.
     """
+    try:
+        return _begin(path, way)
+    except IndexDamaged:
+        return begin(path, way=Way.TABLE_ONLY)
+    except NotCanonical:
+        return begin(path, way=Way.AS_IS)
+
+
+def _begin(path: str, way: Way) -> Opening | Read:
     with LiveFile(Path(path)) as live:
         if live.glance().wal:
-            return _begin_copy(live, as_is=as_is)
+            return _begin_copy(live, way)
         with live.locked():
-            opening = look(live, as_is=as_is)
+            opening = look(live, way)
             small = opening.plan.page_count * opening.plan.page_size <= SLICE
             if small:
                 flat = setup.buffer[: opening.plan.page_count * opening.plan.page_size + PADDING]
@@ -51,13 +69,27 @@ def begin(path: str, *, as_is: bool) -> Opening | Read:
     opening = opening._replace(longest_lock=live.longest_lock)
     if not small:
         return opening
+    if opening.plan.leaves is None:
+        _check_by_sqlite(path, flat[:-PADDING])
+    return seal(opening, [store_pages(opening.plan, 1, flat)])
+
+
+def _check_by_sqlite(path: str, pages: Bytes) -> None:
+    """Check a small file that only SQLite knows what to make of, as a restore will check it."""
+    verdict = []
     try:
-        return seal(opening, [store_pages(opening.plan, 1, flat)])
-    except NotCanonical:
-        return begin(path, as_is=True)
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            connection.deserialize(pages.data)
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            verdict = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
+    except sqlite3.DatabaseError as error:
+        verdict = [str(error)]
+    if verdict != ["ok"]:
+        raise SourceDamaged(f"{path} is damaged: {'; '.join(verdict)[:300]}.")
 
 
-def _begin_copy(live: LiveFile, *, as_is: bool) -> Opening | Read:
+def _begin_copy(live: LiveFile, way: Way) -> Opening | Read:
     """Copy a database in WAL mode, where readers hold nobody up, and go on with the copy."""
     stamp = live.stamp()
     handle, copy = tempfile.mkstemp(dir=setup.scratch, suffix=".db")
@@ -67,20 +99,38 @@ def _begin_copy(live: LiveFile, *, as_is: bool) -> Opening | Read:
         with live.told():
             live.connection.backup(target, pages=-1)
         target.execute("PRAGMA journal_mode = DELETE")
-    begun = begin(copy, as_is=as_is)
+    begun = begin(copy, way=way)
     if isinstance(begun, Read):
         Path(copy).unlink()
     return begun._replace(stamp=stamp, longest_lock=0.0)
 
 
-def look(live: LiveFile, *, as_is: bool) -> Opening:
-    """Inside a file's lock: plan it, and note what the manifest says of it."""
+def look(live: LiveFile, way: Way) -> Opening:
+    """Inside a file's lock: plan it, and note what the manifest says of it.
+
+    Raises `IndexDamaged` where the way is the usual one and an index is seen to be damaged.
+    """
     header = live.header()
-    plan, names, rows = _plan(live, header, as_is=as_is)
-    first, last = _time_span(live.connection, header)
+    plan, names, rows = _plan(live, header, way)
+    try:
+        first, last = _time_span(live.connection, header, way)
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if way is not Way.USUAL or code & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        raise IndexDamaged(str(error)) from None
     counter = header.change_counter
     return Opening(
-        str(live.path), plan, counter, live.stamp(), first, last, names, rows, live.longest_lock
+        str(live.path),
+        way,
+        plan,
+        counter,
+        live.stamp(),
+        first,
+        last,
+        names,
+        rows,
+        live.longest_lock,
     )
 
 
@@ -95,7 +145,7 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
             live.read_into(flat.data[:-PADDING], (first - 1) * plan.page_size)
     # Where the file has become shorter there is nothing to compare with: no hash is all zeros.
     pieces = np.zeros((-(-count * plan.page_size // PIECE), NAME_LENGTH), np.uint8)
-    part = Slice(first, 0, None, pieces, nothing(), nothing(), 0.0)
+    part = no_slice(first, count)
     if whole:
         pieces = piece_hashes(flat[:-PADDING])
         with contextlib.suppress(NotCanonical):  # then it is read again when the file is settled
@@ -106,15 +156,14 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
 def seal(opening: Opening, parts: list[Slice]) -> Read:
     """Store the lists of an image whose slices, in order, are all stored.
 
-    Raises `SourceDamaged` where the table has a page that is none of a table's.
+    Raises `SourceDamaged` where the table is damaged, and `IndexDamaged` where only something else
+    is; there is no other way then but to keep the table only.
     """
-    if any(bool((part.rows == NO_LEAF).any()) for part in parts):
-        raise SourceDamaged(f"{opening.path} is damaged: a page of its table is none.")
+    counted = _check(opening, parts)
     names = np.concatenate([part.names for part in parts if part.names is not None])
     lists = setup.store.add_list(names)
     plan = opening.plan
     lookalikes = np.concatenate([part.lookalikes for part in parts])
-    counted = sum(int(part.rows.sum()) for part in parts)
     image = Image(
         page_size=plan.page_size,
         page_count=plan.page_count,
@@ -125,6 +174,7 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
         stored=0,
     )
     return Read(
+        way=opening.way,
         image=image,
         names=_joined(names, lists),
         rows=opening.rows if opening.rows is not None else counted,
@@ -133,6 +183,22 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
         stamp=opening.stamp,
         longest_lock=max([opening.longest_lock, *(part.longest_lock for part in parts)]),
     )
+
+
+def _check(opening: Opening, parts: list[Slice]) -> int:
+    """See whether a file comes out, and count its rows. Raises as `seal` does."""
+    if any(bool((part.rows == NO_LEAF).any()) for part in parts):
+        raise SourceDamaged(f"{opening.path} is damaged: a page of its table is none.")
+    counted = sum(int(part.rows.sum()) for part in parts)
+    plan = opening.plan
+    if plan.leaves is not None:
+        try:
+            check(plan.kinds, plan.leaves, join([part.facts for part in parts]), counted)
+        except NotCanonical as error:
+            if isinstance(error, IndexDamaged) and opening.way is Way.USUAL:
+                raise
+            raise SourceDamaged(f"{opening.path} is damaged: {error}.") from None
+    return counted
 
 
 def store_plain(path: Path) -> tuple[Image, bytes]:
@@ -161,26 +227,31 @@ def _joined(names: Names, lists: tuple[bytes, ...]) -> bytes:
     return b"".join([names.tobytes(), *lists])
 
 
-def _plan(
-    live: LiveFile, header: Header, *, as_is: bool
-) -> tuple[Plan, tuple[str, ...], int | None]:
+def _plan(live: LiveFile, header: Header, way: Way) -> tuple[Plan, tuple[str, ...], int | None]:
     """Plan a file inside its lock: the plan, the indexes it leaves out, rows if counted here."""
     read = page_reader(live, header)
-    leave_out = setup.leave_out
     try:
         shape = read_shape(live.connection)
     except NotCanonical:
         return keep_as_is(header, None), (), _count(live)
-    if not as_is and leave_out is not LeaveOut.NONE:
-        with contextlib.suppress(NotCanonical):  # kept as it is, which is always right
-            first_page = read(np.ones(1, np.int64))[0].tobytes()
-            plan = plan_image(read, header, shape, leave_out, first_page)
-            return plan, tuple(index.name for index in shape.left_out(leave_out)), None
     try:
-        table = walk(read, shape.table_root, header.page_count, index=False)
+        try:
+            check_covered(header, shape)
+        except NotCanonical:
+            table = walk(read, shape.table_root, header.page_count, index=False)
+            return keep_as_is(header, table), (), None
+        leave_out = LeaveOut.ALL if way is Way.TABLE_ONLY else setup.leave_out
+        if way is Way.AS_IS or leave_out is LeaveOut.NONE:
+            return plan_as_is(read, header, shape), (), None
+        names = tuple(index.name for index in shape.left_out(leave_out))
+        first_page = read(np.ones(1, np.int64))[0].tobytes()
+        if way is Way.TABLE_ONLY:
+            return plan_table(read, header, shape, first_page), names, None
+        return plan_image(read, header, shape, leave_out, first_page), names, None
     except NotCanonical as error:
-        raise SourceDamaged(f"{live.path} cannot be read: {error}.") from None
-    return keep_as_is(header, table), (), None
+        if isinstance(error, IndexDamaged) and way is Way.USUAL:
+            raise
+        raise SourceDamaged(f"{live.path} is damaged: {error}.") from None
 
 
 def _count(live: LiveFile) -> int:
@@ -210,20 +281,24 @@ def page_reader(live: LiveFile, header: Header) -> ReadPages:
     return read
 
 
-def _time_span(connection: sqlite3.Connection, header: Header) -> tuple[int | None, int | None]:
-    """The first and last time of a device's rows, where an index tells it at once."""
+def _time_span(
+    connection: sqlite3.Connection, header: Header, way: Way
+) -> tuple[int | None, int | None]:
+    """The first and last time of a device's rows, where an index or a small table tells it."""
     leading = connection.execute(
         "SELECT i.name FROM pragma_index_list('data') l, pragma_index_info(l.name) i"
         " WHERE i.seqno = 0"
     ).fetchall()
     columns = connection.execute("SELECT name FROM pragma_table_info('data')").fetchall()
     small = header.page_count * header.page_size <= SLICE
-    if ("time",) not in columns or (("time",) not in leading and not small):
+    indexed = ("time",) in leading and way is not Way.TABLE_ONLY
+    if ("time",) not in columns or not (indexed or small):
         return None, None
+    source = "data NOT INDEXED" if way is Way.TABLE_ONLY else "data"
     # A text that is no UTF-8 must not even be fetched.
     first, last = connection.execute(
-        "SELECT iif(typeof(a) = 'integer', a, NULL), iif(typeof(b) = 'integer', b, NULL)"
-        " FROM (SELECT (SELECT min(time) FROM data) AS a, (SELECT max(time) FROM data) AS b)"
+        "SELECT iif(typeof(a) = 'integer', a, NULL), iif(typeof(b) = 'integer', b, NULL) FROM"  # noqa: S608  # two constants
+        f" (SELECT (SELECT min(time) FROM {source}) AS a, (SELECT max(time) FROM {source}) AS b)"
     ).fetchone()
     return (None, None) if first is None or last is None else (int(first), int(last))
 
@@ -241,15 +316,17 @@ def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
     ).astype(np.int64)
     torn = leaves[flat[leaves * size] != TABLE_LEAF]
     rows[torn * size // chunk] = NO_LEAF  # kept as it is, a page is stored whatever it is
-    lookalikes = apply(plan, first, flat)
+    facts, lookalikes = apply(plan, first, flat)
     names = setup.store.add(flat[: count * size], chunk)
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
-    return Slice(first, 0, names, pieces, rows, lookalikes, 0.0)
+    return Slice(first, 0, names, pieces, rows, lookalikes, facts, 0.0)
 
 
-def nothing() -> Ints:
-    """No numbers."""
-    return np.empty(0, np.int64)
+def no_slice(first: int, count: int) -> Slice:
+    """A slice of `count` pages of which nothing is stored."""
+    pieces = np.empty((0, NAME_LENGTH), np.uint8)
+    nothing = np.empty(0, np.int64)
+    return Slice(first, 0, None, pieces, nothing, nothing, no_facts(count), 0.0)
 
 
 def piece_hashes(data: NDArray[np.uint8]) -> Names:

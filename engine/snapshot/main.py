@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import SourceMissing
+from engine.pages.accounting import EMPTY
 from engine.pages.btree import walk
-from engine.pages.canonical import EMPTY
 from engine.pages.header import Header, NotCanonical
 from engine.project.instance import Instance
 from engine.project.maindb import EMPTY_TABLES, MainFacts, copy_main, copy_plugin_storage

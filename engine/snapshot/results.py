@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.project.maindb import DeviceRow
 from engine.repository.manifest import Image, Stamp
 
 if TYPE_CHECKING:
+    from engine.pages.accounting import Facts
     from engine.pages.btree import Ints
     from engine.pages.canonical import Plan
     from engine.repository.index import Names
+
+
+class Way(StrEnum):
+    """How a database is read: as the backup's settings say, or in a way that remains for it.
+
+    Of a database with a damaged index, only the table is kept; one of an unusual shape, or with
+    unusual ids, is kept as it is.
+    """
+
+    USUAL = "usual"
+    TABLE_ONLY = "table only"
+    AS_IS = "as it is"
 
 
 class Opening(NamedTuple):
@@ -22,6 +36,7 @@ class Opening(NamedTuple):
     """
 
     path: str
+    way: Way
     plan: Plan
     counter: int
     stamp: Stamp
@@ -44,15 +59,18 @@ class Slice(NamedTuple):
     pieces: Names  # hashes of the raw pieces
     rows: Ints  # rows of the table in each chunk; NO_LEAF where a page of it is not one
     lookalikes: Ints
+    facts: Facts
     longest_lock: float
 
 
 class Read(NamedTuple):
     """A whole database, read and stored: its image, and what the manifest says of it.
 
-    `names` are those of all chunks that belong to the image, its lists among them, joined.
+    `names` are those of all chunks that belong to the image, its lists among them, joined. `way` is
+    how it was read in the end.
     """
 
+    way: Way
     image: Image
     names: bytes
     rows: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,33 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Busy
-from engine.pages.btree import PADDING
+from engine.pages.accounting import Facts
+from engine.pages.btree import PADDING, Ints
 from engine.pages.canonical import Plan
 from engine.repository.manifest import NAME_LENGTH
 from engine.snapshot.child import setup
 from engine.snapshot.databases import (
     PIECE,
     look,
-    nothing,
+    no_slice,
     piece_hashes,
     seal,
     store_pages,
 )
 from engine.snapshot.live import LiveFile
-from engine.snapshot.results import Opening, Read, Slice
+from engine.snapshot.results import Opening, Read, Slice, Way
 
 _BLOCK = 4 << 20  # bytes that one thread reads and compares at once
 _HELD_IN_MEMORY = 48 << 20  # bytes of changed pieces; more go to a temporary file
 
 
-def settle(path: str, before: Opening, parts: list[Slice], *, as_is: bool) -> Read:
+def settle(path: str, before: Opening, parts: list[Slice], *, way: Way) -> Read:
     """Read a file that was written to once more under one lock, and replace what differs.
 
-    Raises `NotCanonical` where the file has to be kept as it is after all, and `Busy` where
-    somebody rebuilt it with other pages meanwhile.
+    Raises `NotCanonical` where the file has to be kept as it is after all, `IndexDamaged` where an
+    index of it is damaged, and `Busy` where somebody rebuilt it with other pages meanwhile.
     """
     with LiveFile(Path(path)) as live, live.locked():
-        opening = look(live, as_is=as_is)
+        opening = look(live, way)
         if opening.plan.page_size != before.plan.page_size:
             raise Busy(f"{path} was rebuilt while it was being read.")
         dirty = _dirty_pieces(before.plan, opening.plan, parts)
@@ -55,7 +56,9 @@ def _dirty_pieces(before: Plan, now: Plan, parts: list[Slice]) -> NDArray[np.boo
     pieces = -(-now.page_count // per_piece)
     common = min(before.page_count, now.page_count)
     changed = np.ones(now.page_count, bool)
-    if before.id_column == now.id_column:  # else what was stored may have other ids or none
+    accounted = (before.leaves is None, before.chained) == (now.leaves is None, now.chained)
+    # Else what was stored may have other ids or none, or its pages told other things.
+    if before.id_column == now.id_column and accounted:
         changed[:common] = before.kinds[:common] != now.kinds[:common]
     for number in before.written.keys() | now.written.keys():
         if number <= now.page_count and before.written.get(number) != now.written.get(number):
@@ -133,16 +136,20 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
     chunks = -(-plan.page_count * size // chunk)
     names = np.zeros((chunks, NAME_LENGTH), np.uint8)
     rows = np.zeros(chunks, np.int64)
-    kept = []
+    told = np.zeros(plan.page_count, np.int64)
+    every: list[Slice] = []
     for part in parts:
         if part.names is not None:
             at = (part.first - 1) * size // chunk
             count = max(0, min(part.names.shape[0], chunks - at))  # the file may be shorter now
             names[at : at + count] = part.names[:count]
             rows[at : at + count] = part.rows[:count]
-            kept.append(part.lookalikes)
-    lookalikes = np.concatenate([nothing(), *kept])
-    lookalikes = lookalikes[lookalikes <= plan.page_count]
+            pages = part.facts.told[: max(0, plan.page_count + 1 - part.first)]
+            told[part.first - 1 : part.first - 1 + pages.size] = pages
+            every.append(part)
+    nothing_told = no_slice(1, 0)
+    again = np.zeros(plan.page_count + 1, bool)
+    new = []
     for piece, data in held.pieces():
         flat = np.zeros(len(data) + PADDING, np.uint8)
         flat[: len(data)] = np.frombuffer(data, np.uint8)
@@ -152,8 +159,23 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
         at = piece * PIECE // chunk
         names[at : at + part.names.shape[0]] = part.names
         rows[at : at + part.rows.size] = part.rows
-        pages = len(data) // size
-        outside = (lookalikes < first) | (lookalikes >= first + pages)
-        lookalikes = np.concatenate([lookalikes[outside], part.lookalikes])
+        again[first : first + len(data) // size] = True
+        told[first - 1 : first - 1 + part.facts.told.size] = part.facts.told
+        new.append(part)
+
+    def joined(of: Callable[[Slice], Ints], page: Callable[[Ints], Ints]) -> Ints:
+        """What was told of pages that were not read again, and what was told now of the others."""
+        old = np.concatenate([of(nothing_told), *map(of, every)])
+        numbers = page(old)
+        there = numbers <= plan.page_count
+        there[there] = ~again[numbers[there]]
+        return np.concatenate([old[there], *map(of, new)])
+
+    facts = Facts(
+        told,
+        joined(lambda part: part.facts.chains, lambda chains: chains[:, 0]),
+        joined(lambda part: part.facts.spans, lambda spans: spans[:, 0]),
+    )
+    lookalikes = joined(lambda part: part.lookalikes, lambda numbers: numbers)
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
-    return Slice(1, 0, names, pieces, rows, np.sort(lookalikes), 0.0)
+    return Slice(1, 0, names, pieces, rows, np.sort(lookalikes), facts, 0.0)

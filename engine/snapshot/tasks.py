@@ -14,7 +14,7 @@ from engine.repository.repository import Repository
 
 if TYPE_CHECKING:
     from engine.pages.canonical import Plan
-    from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice
+    from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice, Way
 
 # What a child imports before anything is asked of it; the main database is often as it was.
 NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
@@ -42,11 +42,11 @@ def device_exists(database: str, device: str) -> bool:
     return main.device_exists(database, device)
 
 
-def begin(path: str, *, as_is: bool) -> Opening | Read:
+def begin(path: str, *, way: Way) -> Opening | Read:
     """See `engine.snapshot.databases.begin`."""
     from engine.snapshot import databases
 
-    return databases.begin(path, as_is=as_is)
+    return databases.begin(path, way=way)
 
 
 def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
@@ -63,11 +63,11 @@ def seal(opening: Opening, parts: list[Slice]) -> Read:
     return databases.seal(opening, parts)
 
 
-def settle(path: str, before: Opening, parts: list[Slice], *, as_is: bool) -> Read:
+def settle(path: str, before: Opening, parts: list[Slice], *, way: Way) -> Read:
     """See `engine.snapshot.settle.settle`."""
     from engine.snapshot import settle as settling
 
-    return settling.settle(path, before, parts, as_is=as_is)
+    return settling.settle(path, before, parts, way=way)
 
 
 def finish() -> dict[str, int]:

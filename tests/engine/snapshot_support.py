@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from engine.model import Encryption, LeaveOut
+from engine.pages.accounting import IndexDamaged
 from engine.pages.header import NotCanonical
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
@@ -157,26 +158,27 @@ class Workbench:
         """
         child.configure(self.repository, leave_out, str(self.folder))
         try:
-            read = self._read(path, between, as_is=False)
+            read = self._read(path, between, results.Way.USUAL)
             child.finish()
         finally:
             child.setup.store._writer.close()
         return read
 
-    def _read(self, path: Path, between: Callable[[int], None], *, as_is: bool) -> results.Read:
-        begun = databases.begin(str(path), as_is=as_is)
+    def _read(self, path: Path, between: Callable[[int], None], way: results.Way) -> results.Read:
+        begun = databases.begin(str(path), way=way)
         if isinstance(begun, results.Read):
             return begun
         try:
-            read = self._slices(begun, between, as_is=as_is)
+            return self._slices(begun, between)
+        except IndexDamaged:
+            return self._read(path, between, results.Way.TABLE_ONLY)
+        except NotCanonical:
+            return self._read(path, between, results.Way.AS_IS)
         finally:
             if begun.path != str(path):
                 Path(begun.path).unlink()
-        return read if read is not None else self._read(path, between, as_is=True)
 
-    def _slices(
-        self, begun: results.Opening, between: Callable[[int], None], *, as_is: bool
-    ) -> results.Read | None:
+    def _slices(self, begun: results.Opening, between: Callable[[int], None]) -> results.Read:
         plan = begun.plan
         pages = child.SLICE // plan.page_size
         parts = []
@@ -185,14 +187,11 @@ class Workbench:
             cut = plan.cut(first, count)
             parts.append(databases.read_slice(begun.path, cut, first, count))
             between(number)
-        if all(part.counter == begun.counter for part in parts):
-            if any(part.names is None for part in parts):
-                return None
-            return databases.seal(begun, parts)
-        try:
-            return settling.settle(begun.path, begun, parts, as_is=as_is)
-        except NotCanonical:
-            return None
+        if any(part.counter != begun.counter for part in parts):
+            return settling.settle(begun.path, begun, parts, way=begun.way)
+        if any(part.names is None for part in parts):
+            raise NotCanonical("its pages are not those of an image")
+        return databases.seal(begun, parts)
 
     def image_bytes(self, image: Image) -> bytes:
         """The bytes of an image as the repository has them."""

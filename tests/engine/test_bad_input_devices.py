@@ -145,6 +145,31 @@ async def test_pages_that_make_no_sense_are_never_taken_for_good_ones(
         assert leftovers(world.home) == []
 
 
+async def test_a_damaged_index_is_told_as_long_as_the_backups_lack_it(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    file = world.files[0]
+    wanted = all_rows(world.source)
+    (root,) = query(file, "SELECT rootpage FROM sqlite_schema WHERE name = 'data_group_index'")[0]
+    assert isinstance(root, int)
+    raw = bytearray(file.read_bytes())
+    raw[4096 * (root - 1) : 4096 * root] = b"\xff" * 4096
+    file.write_bytes(raw)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        world.now.pass_by(days=1)
+        change(world.files[1], "DELETE FROM data WHERE rowid = 1")
+        wanted[world.files[1].stem] = all_rows(world.source)[world.files[1].stem]
+        second = await backed_up(engine)
+        details = await engine.show(second.id)
+        (note,) = [note for note in details.notes if file.stem in note]
+        assert "an index of its database is damaged" in note
+        report = await restored(engine, "Copy")
+    assert all_rows(report.project.path) == wanted
+    copy = find(report.project.path).device_file(file.stem)
+    assert query(copy, "PRAGMA integrity_check") == [("ok",)]
+
+
 async def test_a_device_of_an_older_version_has_its_columns_in_another_order(
     tmp_path: Path,
 ) -> None:
