@@ -1,6 +1,6 @@
 """One job in a process of its own, for tests that kill it: a backup, a restore, or an adoption.
 
-python one_job.py HOME adopt FOLDER | backup | restore | delete
+python one_job.py HOME adopt FOLDER | backup | restore | delete | cleanup
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from engine.cleaning import clean_up
 from engine.engine import Engine
+from engine.home import Home
+from engine.lock import WorkLock
+from engine.repository.repository import open_repository
 
 OWNER, PROJECT, COPY = "ana", "Plant", "Copy"
 FEE = Decimal("49.00")
@@ -22,8 +26,19 @@ def clock() -> datetime:
     return datetime(2026, 11, 24, 3, tzinfo=UTC)
 
 
+async def clean_up_all_but_two(home: Path) -> None:
+    """Remove all backups but the two most recent, and what only they needed."""
+    repository = open_repository(Home(home).storage, Home(home).read_key())
+    by_age = sorted(repository.manifests(), key=lambda backup: repository.manifest(backup).date)
+    with WorkLock(home):
+        await clean_up(repository, by_age[:-2], home, lambda _: None)
+
+
 async def main(home: Path, job: str, *arguments: str) -> None:
     """Open the home and do the job."""
+    if job == "cleanup":
+        await clean_up_all_but_two(home)
+        return
     async with Engine.open(
         home, user=OWNER, clock=clock, create=job == "adopt", works=True
     ) as engine:

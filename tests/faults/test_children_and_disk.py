@@ -19,6 +19,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
+from clean_up_support import check_clean, contents
 from promises_support import (
     World,
     adopted,
@@ -31,7 +32,9 @@ from promises_support import (
 )
 
 from engine.children import Children
+from engine.cleaning import clean_up
 from engine.errors import Cancelled, Failed, StorageFailed
+from engine.lock import WorkLock
 from engine.project.demo.instance import write_instance
 from engine.project.instance import find
 from engine.snapshot.tasks import begin
@@ -237,6 +240,34 @@ db = sqlite3.connect(sys.argv[1])
 db.execute("UPDATE data SET metadata = hex(randomblob(60))")
 db.commit()
 """
+
+
+@pytest.mark.parametrize("leave", [0, 40_000])
+async def test_on_a_full_disk_a_clean_up_makes_room(small_disk: Path, leave: int) -> None:
+    world = World(small_disk)
+    until = world.now.moment
+    write_instance(world.source, seed=5, devices=4, rows=2500, until=until, port=18901)
+    made = []
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        for _ in range(3):
+            made.append((await backed_up(engine)).id)
+            world.now.pass_by(days=1)
+            _rewrite(world)
+    repository = world.repository()
+    before = contents(repository)
+    filler = fill(small_disk, leave)
+    with WorkLock(world.home):
+        done = await clean_up(repository, made[:2], small_disk, lambda _: None)
+    assert done.deleted > 0
+    assert done.freed > 0
+    assert contents(repository) == {made[2]: before[made[2]]}
+    assert leftovers(world.home) == []
+    filler.unlink()
+    with WorkLock(world.home):
+        await clean_up(repository, made[:2], small_disk, lambda _: None)
+    assert contents(repository) == {made[2]: before[made[2]]}
+    check_clean(repository)
 
 
 async def test_a_restore_without_room_is_refused_before_it_begins(

@@ -93,6 +93,42 @@ class TestContract:
         assert storage.read("config") == b"first"
         assert dict(storage.list("")) in ({}, {"config": 5})
 
+    def test_what_was_replaced_is_the_new_one_and_nothing_else(self, storage: Storage) -> None:
+        storage.put("manifests/m", [b"the first, which is longer"])
+        storage.put("manifests/n", [b"another"])
+        storage.replace("manifests/m", [b"the ", bytearray(b"second")])
+        assert storage.read("manifests/m") == b"the second"
+        assert sorted(storage.list("manifests")) == [("manifests/m", 10), ("manifests/n", 7)]
+        storage.replace("manifests/m", [])
+        assert storage.size("manifests/m") == 0
+
+    def test_what_is_not_there_is_not_replaced(self, storage: Storage) -> None:
+        storage.put("manifests/m", [b"x"])
+        for name in ("manifests/n", "manifests", "manifests/m/below", "no/folder/here"):
+            with pytest.raises(NotStored):
+                storage.replace(name, [b"new"])
+        assert list(storage.list("manifests")) == [("manifests/m", 1)]
+        storage.delete("manifests/m")
+        with pytest.raises(NotStored):
+            storage.replace("manifests/m", [b"new"])
+
+    def test_who_reads_while_it_is_replaced_reads_one_or_the_other(self, storage: Storage) -> None:
+        whole = [bytes([number]) * 200_000 for number in range(2)]
+        storage.put("manifests/m", [whole[0]])
+
+        def read(_: int) -> bytes:
+            return storage.read("manifests/m")
+
+        def replace(number: int) -> None:
+            storage.replace("manifests/m", [whole[number % 2]])
+
+        with ThreadPoolExecutor(5) as pool, ThreadPoolExecutor(1) as writer:
+            writing = [writer.submit(replace, number) for number in range(40)]
+            found = set(pool.map(read, range(200)))
+            for each in writing:
+                each.result()
+        assert found <= set(whole)
+
     def test_a_list_names_what_is_below_and_nothing_else(self, storage: Storage) -> None:
         for name in ("packs/ab/ab1", "packs/cd/cd2", "packs-not/x", "manifests/m", "config"):
             storage.put(name, [name.encode()])

@@ -62,6 +62,9 @@ def files(folder: Path) -> list[Path]:
 def test_folders_are_0700_and_files_0600(storage: LocalStorage, tmp_path: Path) -> None:
     storage.put("packs/ab/ab1", [b"one"])
     storage.put("config", [b"two"])
+    storage.put("manifests/m", [b"three"])
+    (tmp_path / "repository/manifests/m").chmod(0o644)
+    storage.replace("manifests/m", [b"four"])
     for path in (tmp_path / "repository").rglob("*"):
         assert path.stat().st_mode & 0o7777 == (0o700 if path.is_dir() else 0o600), path
     assert (tmp_path / "repository").stat().st_mode & 0o7777 == 0o700
@@ -99,7 +102,13 @@ def test_temporary_and_strange_files_are_never_listed(
     "name", ["", "/etc/x", "../x", "a/../b", "a//b", "a/", "A", "a b", "a\0b", ".x", "a/.x", "-a"]
 )
 def test_a_name_never_leads_elsewhere(storage: LocalStorage, tmp_path: Path, name: str) -> None:
-    for act in (storage.read, storage.size, storage.delete, lambda n: storage.put(n, [b"x"])):
+    for act in (
+        storage.read,
+        storage.size,
+        storage.delete,
+        lambda n: storage.put(n, [b"x"]),
+        lambda n: storage.replace(n, [b"x"]),
+    ):
         with pytest.raises(ValueError, match="not a name"):
             act(name)
     assert list(tmp_path.iterdir()) == []
@@ -184,6 +193,44 @@ def test_an_object_is_on_disk_before_it_has_its_name_and_the_name_after(
     monkeypatch.setattr(os, "link", link)
     storage.put("packs/ab/ab2", [b"two"])
     assert steps == ["file", "link", "folder"]
+
+
+def test_what_replaces_is_on_disk_before_it_has_the_name_and_the_name_after(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put("manifests/m", [b"one"])
+    steps: list[str] = []
+    real_sync, real_rename = os.fsync, Path.rename
+
+    def sync(file: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(file).st_mode) else "file")
+        real_sync(file)
+
+    def rename(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "rename", rename)
+    storage.replace("manifests/m", [b"two"])
+    assert steps == ["file", "rename", "folder"]
+
+
+@pytest.mark.parametrize("call", ["os.writev", "os.fsync", "os.fchmod", "pathlib.Path.rename"])
+def test_what_cannot_be_replaced_stays_and_nothing_is_left_beside_it(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    storage.put("manifests/m", [b"one"])
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(call, refuse)
+        with pytest.raises(StorageFailed, match="while replacing manifests/m: the disk is full"):
+            storage.replace("manifests/m", [b"two"])
+    assert storage.read("manifests/m") == b"one"
+    assert [path.name for path in files(tmp_path)] == ["m"]
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
