@@ -85,3 +85,10 @@ def test_peers_get_new_ids_and_nothing_else_changes(tmp_path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             plan = "EXPLAIN QUERY PLAN SELECT * FROM data WHERE id = 'x'"
             assert "sqlite_autoindex_data_1" in connection.execute(plan).fetchone()[3]
+
+
+def test_a_clean_up_is_measured_and_what_is_left_is_right() -> None:
+    printed = run("cleanup.py", "--size-mb", "3", "--turns", "1")
+    lines = [line.split() for line in printed.splitlines()[1:]]
+    assert [line[0] for line in lines] == ["scattered", "together"]
+    assert float(lines[0][2]) < float(lines[0][1]) / 5  # MB after and before

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from engine import cleaning
 from engine.cleaning import CleanedUp, clean_up
@@ -113,24 +114,29 @@ class Model:
     wanted: dict[str, bytes] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def store(self, data: bytes, *, twice: bool = False) -> Image:
-        """Store an image, and all of it twice if two children happen to; no backup exists yet."""
-        stores = [ChunkStore(self.repository) for _ in range(2 if twice else 1)]
-        assert all(store.index is not None for store in stores)  # both looked before either stored
-        for store in stores:
+    def store(self, *images: bytes) -> Image:
+        """Store images, each as if the others were not there: so do two children at the same time.
+
+        Gives the first; no backup of it exists yet.
+        """
+        stores = [ChunkStore(self.repository) for _ in images]
+        assert all(store.index is not None for store in stores)  # all looked before any stored
+        found = []
+        for store, data in zip(stores, images, strict=True):
             try:
-                names = store.add(np.frombuffer(data, np.uint8), CHUNK_SIZE)
-                lists = store.add_list(names)
+                lists = store.add_list(store.add(np.frombuffer(data, np.uint8), CHUNK_SIZE))
                 store.finish()
             finally:
                 store._writer.close()
-        joined = b"".join(lists)
-        pages = len(data) // CHUNK_SIZE
-        return Image(CHUNK_SIZE, pages, _split(joined), None, (), (), 0)
+            found.append(Image(CHUNK_SIZE, len(data) // CHUNK_SIZE, lists, None, (), (), 0))
+        return found[0]
 
-    def backup(self, data: bytes, *, twice: bool = False) -> str:
-        """Take a backup that holds `data`; its id."""
-        image = self.store(data, twice=twice)
+    def backup(self, data: bytes, *beside: bytes) -> str:
+        """Take a backup that holds `data`, while images `beside` it are stored, too; its id."""
+        return self.publish(self.store(data, *beside), data)
+
+    def publish(self, image: Image, data: bytes) -> str:
+        """Let a backup exist that holds `data`, which is stored; its id."""
         backup = f"{next(self._numbers):012x}"
         index = load_index(self.repository.storage, self.repository.keys)
         names = b"".join(self._names(image, index)) + b"".join(image.lists)
@@ -172,13 +178,14 @@ class Model:
     def pack_of(self, data: bytes, *, which: int = 0) -> str:
         """The name of the object that holds a chunk of an image."""
         index = load_index(self.repository.storage, self.repository.keys)
-        from blake3 import blake3
-
-        chunk = data[which * CHUNK_SIZE : (which + 1) * CHUNK_SIZE]
-        name = blake3(chunk, key=self.repository.keys.chunk).digest(16)
+        name = self.name_of(data[which * CHUNK_SIZE : (which + 1) * CHUNK_SIZE])
         place = index.find(np.frombuffer(name, np.uint8).reshape(1, 16))
         assert place[0] >= 0
         return object_name(index.packs[int(index.packs_of(place)[0])])
+
+    def name_of(self, chunk: bytes) -> bytes:
+        """What a chunk is called."""
+        return blake3(chunk, key=self.repository.keys.chunk).digest(16)
 
     def check(self) -> None:
         """Every backup restores, and none is there that should be gone."""
@@ -198,10 +205,6 @@ class Model:
         assert set(index.packs) == set(sizes)
         found = fates(index, find_needed(self.repository, index, lists), (), sizes)
         assert (found.dead, found.sparse) == ((), ())
-
-
-def _split(joined: bytes) -> tuple[bytes, ...]:
-    return tuple(joined[at : at + 16] for at in range(0, len(joined), 16))
 
 
 def some_data(seed: int, chunks: int = CHUNKS) -> bytes:

@@ -14,9 +14,9 @@ sys.path.append(str(Path(__file__).parent))
 
 from cleanup_support import CHUNKS, Died, Model, changed, make_model, some_data
 
-from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew
+from engine.errors import Failed, RepositoryDamaged, StorageFailed, TooNew
 from engine.model import Encryption
-from engine.repository.packs import HEAD, damage_mark, object_name
+from engine.repository.packs import HEAD, PackWriter, damage_mark, object_name
 from engine.repository.repository import CHUNK_SIZE
 from engine.repository.storage import LocalStorage, Storage, storage_failed
 
@@ -51,6 +51,15 @@ def put(model: Model, name: str, content: bytes) -> None:
     """Change what is stored, as a disk may."""
     model.storage.inner.delete(name)
     model.storage.inner.put(name, [content])
+
+
+def mixed(data: bytes, other: bytes, every: int) -> bytes:
+    """An image with every n-th chunk of another."""
+    at = range(0, len(data), CHUNK_SIZE)
+    return b"".join(
+        (other if number % every == 0 else data)[start : start + CHUNK_SIZE]
+        for number, start in enumerate(at)
+    )
 
 
 def flip(model: Model, name: str, at: int) -> None:
@@ -136,13 +145,24 @@ async def test_packs_of_a_backup_that_never_came_to_exist_are_garbage(model: Mod
 
 async def test_of_chunks_that_are_stored_twice_one_copy_stays(model: Model) -> None:
     data = some_data(1)
-    model.backup(data, twice=True)
+    model.backup(data, data)
     before = model.packs()
     assert sum(before.values()) > 2 * len(data)
     await model.clean()
     model.check_clean()
     assert sum(model.packs().values()) < 1.1 * len(data)
     assert model.packs().items() <= before.items()
+
+
+async def test_of_two_copies_that_stays_whose_pack_is_needed_most(model: Model) -> None:
+    data, garbage = some_data(1), some_data(9)
+    backup = model.backup(garbage, mixed(garbage, data, 3), data)
+    image = model.store(data)  # nothing new
+    model.publish(image, data)
+    done = await model.clean(backup)
+    model.check_clean()
+    assert done.rewritten == 0
+    assert sum(model.packs().values()) < 1.1 * len(data)
 
 
 async def test_order_manifests_then_copies_then_names_then_packs_then_marks(model: Model) -> None:
@@ -301,8 +321,10 @@ class TestDamage:
         assert name[-32:] in model.packs()
         with pytest.raises(RepositoryDamaged):
             model.restored(second)
+        steps: list[str] = []
+        model.storage.before = lambda act, _: steps.append(act)
         again = await model.clean()  # the same is told again, and nothing is done
-        assert (again.notes, again.rewritten) == ((note,), 0)
+        assert (again.notes, steps) == ((note,), [])
         third = model.backup(little)
         assert model.restored(second) == little  # stored again
         await model.clean()
@@ -322,6 +344,86 @@ class TestDamage:
         await model.clean()
         assert not model.repository.has_damage()
         model.check_clean()
+
+    async def test_a_good_copy_stays_though_the_pack_of_the_damaged_one_is_needed_more(
+        self, model: Model
+    ) -> None:
+        data = some_data(1)
+        backup = model.backup(data)
+        flip(model, model.pack_of(data), 60)
+        with pytest.raises(RepositoryDamaged):
+            model.restored(backup)
+        model.store(mixed(some_data(5), data, 2))
+        model.store(data)
+        await model.clean()
+        assert not model.repository.has_damage()
+        model.check_clean()
+
+    async def test_a_chunk_that_is_not_what_its_name_says_keeps_its_pack(
+        self, model: Model
+    ) -> None:
+        """Somebody who holds the key sealed other bytes under its name."""
+        data = some_data(1)
+        chunks = [data[at : at + CHUNK_SIZE] for at in range(0, len(data), CHUNK_SIZE)]
+        writer = PackWriter(model.storage, model.repository.keys)
+        for number, chunk in enumerate(chunks):
+            stored = some_data(2, 1) if number == 13 else chunk
+            writer.add([model.name_of(chunk)], memoryview(stored), CHUNK_SIZE)
+        writer.finish()
+        writer.close()
+        first = model.backup(data)
+        name = model.pack_of(data, which=13)
+        model.backup(mixed(bytes(len(data)), data, 13))
+        done = await model.clean(first)
+        assert name[-32:] in done.notes[0]
+        assert name[-32:] in model.packs()
+        assert done.rewritten > 0
+
+    async def test_a_list_that_is_not_what_its_name_says_counts_as_unread(
+        self, model: Model
+    ) -> None:
+        data = some_data(1)
+        backup = model.backup(data)
+        before, name = model.packs(), model.name_of(b"the list as it was")
+        writer = PackWriter(model.storage, model.repository.keys)
+        writer.add([name], memoryview(b"x" * 16 * CHUNKS), CHUNK_SIZE, kind="list")
+        writer.finish()
+        writer.close()
+        manifest = model.repository.manifest(backup)
+        image = manifest.main.image._replace(lists=(name,))
+        main = manifest.main._replace(image=image)
+        model.repository.replace_manifest(manifest._replace(main=main))
+        done = await model.clean()
+        assert "1 chunks" in done.notes[-1]
+        assert before.items() <= model.packs().items()
+
+    async def test_a_good_copy_of_a_damaged_list_is_used(self, model: Model) -> None:
+        data = some_data(1)
+        backup = model.backup(data, data)
+        name = model.repository.manifest(backup).main.image.lists[0]
+        damaged = self._pack_of_list(model, name)  # the copy that is found first
+        content = bytearray(raw(model, damaged))
+        for at in range(len(HEAD), len(content) - 300, 100):
+            content[at] ^= 1
+        put(model, damaged, bytes(content))
+        done = await model.clean()
+        assert self._pack_of_list(model, name) != damaged
+        assert not any("missing" in note for note in done.notes)
+
+    async def test_what_is_gone_stays_named_so_that_no_backup_relies_on_it(
+        self, model: Model
+    ) -> None:
+        made = days(model, 4, 0.5)
+        last, data = made[3]
+        model.repository.replace_manifest(
+            model.repository.manifest(last)._replace(packs=model.packs())
+        )
+        gone = model.pack_of(data, which=0)
+        model.storage.inner.delete(gone)
+        done = await model.clean(*(backup for backup, _ in made[:3]))
+        assert done.deleted > 0
+        named, there = model.repository.manifest(last).packs, model.packs()
+        assert set(named) - set(there) == {gone[-32:]}
 
     async def test_a_list_that_cannot_be_read_holds_every_pack_of_its_backup(
         self, model: Model
@@ -494,12 +596,22 @@ class TestStore:
         assert model.packs() == before
         model.check()
 
+    async def test_a_store_that_forgets_a_manifest_is_noticed_before_packs_go(
+        self, model: Model, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = days(model, 6, 0.5)
+        monkeypatch.setattr(model.storage, "replace", lambda *_: None)
+        before = model.packs()
+        with pytest.raises(Failed, match="was replaced by another"):
+            await model.clean(*(backup for backup, _ in made[:4]))
+        assert before.items() <= model.packs().items()
+        model.check()
+
     async def test_a_backup_that_is_gone_already_is_no_error(self, model: Model) -> None:
         made = days(model, 2)
         done = await model.clean("f" * 12, made[0][0])
         assert done.removed == tuple(sorted(["f" * 12, made[0][0]]))
-        with pytest.raises(NotFound):
-            model.repository.manifest(made[0][0])
+        assert set(model.repository.manifests()) == {made[1][0]}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -513,7 +625,7 @@ async def test_random_backups_and_clean_ups_against_a_model(
         act = rng.choice(["backup", "backup", "twice", "killed backup", "clean", "killed clean-up"])
         if act in ("backup", "twice"):
             data = changed(data, seed * 100 + turn, rng.choice([0.05, 0.3, 0.9]))
-            model.backup(data, twice=act == "twice")
+            model.backup(data, *([data] if act == "twice" else []))
         elif act == "killed backup":
             model.store(changed(data, seed * 100 + turn, 0.5))
         else:
