@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.project.instance import Instance, find, remembered
+from engine.errors import (
+    MAIN_DAMAGED_HINT,
+    NotAnInstance,
+    SettingsInvalid,
+    SourceDamaged,
+    SourceMissing,
+)
+from engine.project.instance import MAIN_SETTINGS, Instance, find, remembered
 from engine.repository.manifest import Manifest
 from engine.stamps import is_unchanged
 
@@ -64,5 +71,26 @@ def find_changes(path: Path, previous: Manifest | None) -> tuple[Instance, Chang
                 return instance, changes
         except OSError:
             pass  # what cannot be read is told by `find`
-    instance = find(path)
+    instance = _find(path)
     return instance, look_for_changes(instance, previous)
+
+
+def _find(path: Path) -> Instance:
+    """`find` for what was a project when it was adopted: what is wrong is damage or loss."""
+    try:
+        return find(path)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(
+            f"The settings of the project at {str(path)!r} cannot be used: {error.message}",
+            hint="Earlier backups are safe and nothing was changed. Mend the file, then try again.",
+        ) from error
+    except NotAnInstance as error:
+        if not (path / MAIN_SETTINGS).exists():
+            raise SourceMissing(
+                f"{str(path / MAIN_SETTINGS)!r} is missing.",
+                hint="Earlier backups are safe. Bring the file back (is a disk not mounted?), then "
+                "try again.",
+            ) from error
+        raise SourceDamaged(error.message, hint=MAIN_DAMAGED_HINT) from error
+    except SourceDamaged as error:
+        raise SourceDamaged(error.message, hint=MAIN_DAMAGED_HINT) from error

@@ -112,6 +112,13 @@ class SourceDamaged(Damaged):
     )
 
 
+# For the main database and plugins' storage: without these there is no backup.
+MAIN_DAMAGED_HINT = (
+    "Earlier backups are safe and nothing was changed. Mend the file named or bring it back, then "
+    "try again; or make a new project of an earlier backup: backstay restore."
+)
+
+
 class RepositoryDamaged(Damaged):
     """A pack or manifest of the repository is missing or altered."""
 
@@ -119,6 +126,13 @@ class RepositoryDamaged(Damaged):
         "The project itself is not touched. Other backups may still restore, and the next backup "
         "stores again what is missing."
     )
+
+
+# For a damaged or missing manifest: nothing stores an old one again.
+MANIFEST_HINT = (
+    "The project itself is not touched. This backup is lost unless a copy of its manifest is "
+    "brought back; other backups are not concerned: choose another one."
+)
 
 
 class WrongKey(Damaged):

@@ -84,4 +84,7 @@ def _check(path: Path, state: os.stat_result, *, secret: bool) -> None:
 def _out_of_reach(path: Path, error: OSError) -> BackstayError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return NotFound(f"{path} is not there.")
-    return StorageFailed(f"{path} cannot be read: {error.strerror or error}.")
+    return StorageFailed(
+        f"{path} cannot be read: {error.strerror or error}.",
+        hint="Nothing was changed. Let the user that runs Backstay read it, then try again.",
+    )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from engine.errors import RepositoryDamaged, TooNew
+from engine.errors import MANIFEST_HINT, RepositoryDamaged, TooNew
 from engine.model import BackupKind
 from engine.repository.manifest import (
     LIST_NAMES,
@@ -133,7 +133,9 @@ class _Fields:
         self._raw = raw
 
     def _bad(self, key: str) -> RepositoryDamaged:
-        return RepositoryDamaged(f"{self._where} is damaged or forged: {key} is not acceptable.")
+        return RepositoryDamaged(
+            f"{self._where} is damaged or forged: {key} is not acceptable.", hint=MANIFEST_HINT
+        )
 
     def number(self, key: str, low: int = 0, high: int = 1 << 62) -> int:
         value = self._raw.get(key)
@@ -267,19 +269,23 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
     try:
         body = json.loads(raw.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise RepositoryDamaged(f"{where} is damaged: it cannot be read.") from error
+        raise RepositoryDamaged(
+            f"{where} is damaged: it cannot be read.", hint=MANIFEST_HINT
+        ) from error
     fields = _Fields(body, where)
     found = fields.number("format")
     if found > FORMAT:
         raise TooNew(f"{where} has the format {found}; this Backstay knows {FORMAT}.")
     main = fields.object("main")
     if fields.text("backup", BACKUP_ID) != backup:
-        raise RepositoryDamaged(f"{where} belongs to another backup.")
+        raise RepositoryDamaged(f"{where} belongs to another backup.", hint=MANIFEST_HINT)
     try:
         kind = BackupKind(fields.text("kind"))
         date = datetime.fromtimestamp(fields.number("date", 0, 1 << 47) / 1000, UTC)
     except (ValueError, OverflowError) as error:
-        raise RepositoryDamaged(f"{where} is damaged: its kind or date is not known.") from error
+        raise RepositoryDamaged(
+            f"{where} is damaged: its kind or date is not known.", hint=MANIFEST_HINT
+        ) from error
     manifest = Manifest(
         backup=backup,
         project=fields.text("project", BACKUP_ID),
@@ -323,7 +329,9 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
         ("settings file", [path for path, _ in manifest.settings]),
     ):
         if len({name.casefold() for name in names}) != len(names):
-            raise RepositoryDamaged(f"{where} is damaged or forged: a {what} stands in it twice.")
+            raise RepositoryDamaged(
+                f"{where} is damaged or forged: a {what} stands in it twice.", hint=MANIFEST_HINT
+            )
     return manifest
 
 

@@ -9,7 +9,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.errors import Failed, NotFound, RepositoryDamaged, StorageFailed, TooNew, WrongKey
+from engine.errors import (
+    MANIFEST_HINT,
+    Failed,
+    NotFound,
+    RepositoryDamaged,
+    StorageFailed,
+    TooNew,
+    WrongKey,
+)
 from engine.model import Encryption
 from engine.repository.keys import KEY_LENGTH, Keys, SealBroken
 from engine.repository.manifest import LIST_NAMES, NAME_LENGTH, Image, Manifest
@@ -21,6 +29,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CHUNK_SIZE = 16 * 1024
+_CONFIG_HINT = (
+    "Nothing was changed, and the backups are still there. Bring the file config back from a copy "
+    "of the repository; without it no backup can be opened."
+)
 _MANIFEST_HEAD = b"BKSTMFST\x01"
 _NONCE_LENGTH = 12
 _MOST_MANIFEST = 512 << 20  # bytes, uncompressed
@@ -80,21 +92,20 @@ class Repository:
         return [_MANIFEST_HEAD, nonce, sealed]
 
     def manifest(self, backup: str) -> Manifest:
-        """Read a backup's manifest. Raises `NotFound`, `RepositoryDamaged` and `TooNew`."""
+        """Read a backup's manifest. Raises `RepositoryDamaged` and `TooNew`."""
         import zstandard
 
         where = f"The manifest of backup {backup}"
         try:
             raw = self.storage.read(_object_name(backup))
         except NotStored:
-            raise NotFound(
-                f"{where} is not in the repository.",
-                hint="Nothing was changed. Other backups are not concerned.",
+            raise RepositoryDamaged(
+                f"{where} is not in the repository.", hint=MANIFEST_HINT
             ) from None
         head = _MANIFEST_HEAD
         newer = raw[: len(head) - 1] == head[:-1] and raw[len(head) - 1 : len(head)] > head[-1:]
         if raw[: len(head)] != head and not newer:
-            raise RepositoryDamaged(f"{where} is damaged or cut short.")
+            raise RepositoryDamaged(f"{where} is damaged or cut short.", hint=MANIFEST_HINT)
         nonce = raw[len(head) : len(head) + _NONCE_LENGTH]
         try:
             packed = self.keys.manifest_sealer(backup).open(nonce, raw[len(head) + _NONCE_LENGTH :])
@@ -102,9 +113,11 @@ class Repository:
         except (SealBroken, zstandard.ZstdError) as error:
             if newer:
                 raise TooNew(f"{where} has a format that this Backstay does not know.") from error
-            raise RepositoryDamaged(f"{where} is damaged, cut short or forged.") from error
+            raise RepositoryDamaged(
+                f"{where} is damaged, cut short or forged.", hint=MANIFEST_HINT
+            ) from error
         if newer:  # yet it opened as one of ours: only its head was altered
-            raise RepositoryDamaged(f"{where} is damaged.")
+            raise RepositoryDamaged(f"{where} is damaged.", hint=MANIFEST_HINT)
         return decode(plain, backup, self.chunk_size)
 
     def manifests(self) -> dict[str, int]:
@@ -168,9 +181,11 @@ def open_repository(storage: Storage, key: bytes | None) -> Repository:
     encryption = Encryption(str(config["encryption"]))
     if encryption is Encryption.NONE:
         own = bytes.fromhex(str(config["key"]))
-        key = own if key is None or key == own else None
+        if key not in (None, own):
+            raise WrongKey("The repository says that it is not encrypted, yet a key is at hand.")
+        key = own
     if key is None:
-        raise WrongKey("The key of the repository is missing, or is not the one at hand.")
+        raise WrongKey("The key of the repository is missing.")
     keys = Keys.derive(key, identity, encryption)
     if keys.check != config["key_check"]:  # no secret: anyone can read it in the config
         raise WrongKey("The key does not belong to this repository.")
@@ -197,9 +212,9 @@ def _read_config(storage: Storage) -> dict[str, object]:
             )
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RepositoryDamaged("The repository's config is damaged.") from error
+        raise RepositoryDamaged("The repository's config is damaged.", hint=_CONFIG_HINT) from error
     if not sound:
-        raise RepositoryDamaged("The repository's config is damaged.")
+        raise RepositoryDamaged("The repository's config is damaged.", hint=_CONFIG_HINT)
     return dict(config)
 
 

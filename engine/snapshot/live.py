@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from engine.errors import Busy, SourceDamaged
+from engine.errors import Busy, SourceDamaged, StorageFailed
 from engine.pages.header import HEADER_SIZE, Header, NotADatabase, parse_header
 from engine.repository.manifest import Stamp
 from engine.stamps import stamp_of
@@ -26,7 +26,8 @@ class LiveFile:
     Closing a plain handle drops every POSIX lock that SQLite holds on that file in this process, so
     nothing else in the process may have the file open. `longest_lock` is in seconds.
 
-    Raises `SourceDamaged` where SQLite cannot read the file, `Busy` where a writer holds it.
+    Raises `SourceDamaged` where SQLite cannot read the file, `Busy` where a writer holds it, and
+    `StorageFailed` where it may not be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +40,12 @@ class LiveFile:
             self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             raise SourceDamaged(f"{self.path} is missing.") from None
+        except PermissionError:
+            raise StorageFailed(
+                f"{self.path} may not be read.",
+                hint="Earlier backups are safe and nothing was changed. Let the user that runs "
+                "Backstay read it, then try again.",
+            ) from None
         except OSError as error:
             raise SourceDamaged(f"{self.path} cannot be opened: {error.strerror}.") from None
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import SourceMissing
+from engine.errors import MAIN_DAMAGED_HINT, SourceDamaged, SourceMissing
 from engine.pages.accounting import EMPTY
 from engine.pages.btree import walk
 from engine.pages.header import Header, NotCanonical
@@ -37,9 +37,12 @@ def read_main(instance: Instance, mark_prefix: str) -> MainRead:
     Raises `SourceMissing`, `SourceDamaged`, `SettingsInvalid` and `Busy`.
     """
     stamps: list[tuple[str, Stamp]] = []
-    with _private_copy(instance.database) as (source, stamp, longest):
+    target = setup.scratch / "main.db"
+    with (
+        _named(instance.database, target),
+        _private_copy(instance.database) as (source, stamp, longest),
+    ):
         stamps.append((str(instance.database), stamp))
-        target = setup.scratch / "main.db"
         facts: MainFacts = copy_main(source, target, mark_prefix)
     main = _stored(target)
     plugins: list[tuple[str, Copied]] = []
@@ -48,10 +51,10 @@ def read_main(instance: Instance, mark_prefix: str) -> MainRead:
         if not PLUGIN_ID.fullmatch(file.stem):
             notes.append(f"{file.name!r} is not named like a plugin's storage; it is left out.")
             continue
-        with _private_copy(file) as (source, stamp, lock):
+        target = setup.scratch / "plugin.db"
+        with _named(file, target), _private_copy(file) as (source, stamp, lock):
             stamps.append((str(file), stamp))
             longest = max(longest, lock)
-            target = setup.scratch / "plugin.db"
             copy_plugin_storage(source, target, facts.scrub)
         plugins.append((file.stem, _stored(target)))
     for name in instance.settings:
@@ -71,6 +74,19 @@ def read_main(instance: Instance, mark_prefix: str) -> MainRead:
         notes=tuple(notes),
         longest_lock=longest,
     )
+
+
+@contextlib.contextmanager
+def _named(path: Path, target: Path) -> Iterator[None]:
+    """Name the database by its path, not our copy of it; and it cannot be left out."""
+    try:
+        yield
+    except SourceDamaged as error:
+        message = error.message
+        for name in (target.name, path.name):
+            if str(path) not in message:
+                message = message.replace(name, str(path), 1)
+        raise SourceDamaged(message, hint=MAIN_DAMAGED_HINT) from error
 
 
 def device_exists(database: str, device: str) -> bool:

@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import Failed, NotFound, RepositoryDamaged, TooNew
+from engine.errors import Failed, RepositoryDamaged, TooNew
 from engine.model import BackupKind, Encryption
 from engine.repository.manifest import (
     DeviceEntry,
@@ -385,9 +385,10 @@ def test_a_newer_manifest_is_too_new(repository: Repository, memory_storage: Mem
     assert BACKUP in repository.manifests()
 
 
-def test_what_is_not_there_is_not_found(repository: Repository) -> None:
-    with pytest.raises(NotFound, match=BACKUP):
+def test_a_manifest_that_is_not_there_is_damage(repository: Repository) -> None:
+    with pytest.raises(RepositoryDamaged, match=BACKUP) as told:
         repository.manifest(BACKUP)
+    assert "This backup is lost" in told.value.hint
 
 
 def test_strange_names_are_no_backups(
