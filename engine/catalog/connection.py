@@ -8,6 +8,7 @@ statement that has begun is always awaited to its end, so that no thread is left
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -257,6 +258,14 @@ def _named(error: sqlite3.Error, path: Path) -> BackstayError | None:
     code = _code(error)
     if code in _BUSY:
         return Busy(f"The catalog {path} is locked by another program.")
+    unwritable = not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK))
+    if code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CANTOPEN and unwritable):
+        # Even a look needs it: SQLite keeps track of who reads in files beside the catalog.
+        return StorageFailed(
+            f"The home {path.parent} is read-only: its catalog cannot be written.",
+            hint="Nothing was changed, and existing backups are safe. Let yourself write to the "
+            "folder and the files in it (is its disk mounted read-only?), then try again.",
+        )
     if code in _STORAGE:
         return StorageFailed(f"The catalog {path} cannot be used: {error}.")
     lacking = code == sqlite3.SQLITE_ERROR and str(error).startswith("no such ")

@@ -182,7 +182,7 @@ async def test_a_catalog_that_cannot_be_written_is_told(path: Path) -> None:
     database = await Database.open(path)
     try:
         await database.rows("PRAGMA query_only = ON")
-        with pytest.raises(StorageFailed, match="readonly"):
+        with pytest.raises(StorageFailed, match="is read-only: its catalog cannot be written"):
             await database.change("INSERT INTO member VALUES ('p', 'ana', 'owner')")
     finally:
         await database.close()
