@@ -9,14 +9,18 @@ from pathlib import Path
 import click
 
 from engine import BackstayError
-from tui.output import is_terminal, json_text, let_go_of_stdout, print_error
-from tui.plain_text import plain
+from tui.output import error_width, is_terminal, json_text, let_go_of_stdout, print_error
+from tui.plain_text import cells, plain, wrap
 from tui.running import Stopped
 
 USAGE = 2
 STORAGE = 7
 INTERRUPTED = 130
 READER_GONE = 141  # as a shell names a program whose reader left
+
+_LABEL = "Error: "
+_INDENT = " " * len(_LABEL)
+_COMMAND = ": backstay "
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -37,9 +41,26 @@ def report(error: BaseException, *, as_json: bool) -> int:
         told = {"code": code, "name": name, "message": message, "hint": hint}
         print_error(json_text({"error": told}))
     else:
-        lines = [plain(line) for text in (message, hint) for line in text.splitlines()]
-        print_error("Error: " + "\n       ".join(lines) + "\n")
+        lines = [
+            part for text in (message, hint) for line in text.splitlines() for part in _fit(line)
+        ]
+        print_error(_LABEL + f"\n{_INDENT}".join(lines) + "\n")
     return code
+
+
+def _fit(line: str) -> list[str]:
+    """A line made safe, and folded where it is for a terminal.
+
+    A command at its end gets a line of its own that is never folded, to be copied whole.
+    """
+    text, width = plain(line), error_width()
+    room = width and width - len(_INDENT)
+    if room is None or cells(text) <= room:
+        return [text]
+    said, found, command = text.rpartition(_COMMAND)
+    if not found or ". " in command:  # the text goes on after it
+        return wrap(text, room)
+    return [*wrap(f"{said}:", room), _COMMAND.removeprefix(": ") + command]
 
 
 def _told(error: BaseException) -> tuple[int, str, str, str]:

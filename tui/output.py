@@ -42,6 +42,17 @@ def layout() -> Layout:
     return Layout(width, colour)
 
 
+def error_width() -> int | None:
+    """The columns at hand for standard error; None where it is no terminal."""
+    if not is_terminal(sys.stderr):
+        return None
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return None
+    return max(columns, NARROWEST) if columns else None
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether `stream` is there and is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()

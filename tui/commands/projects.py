@@ -62,7 +62,10 @@ def _next(projects: list[Project], invocation: Invocation) -> list[str]:
     if not quiet:
         return []
     wake = invocation.command_line("wake", quiet[0].name)
-    return [f"A quiet project has its actions off and data retention on hold until: {plain(wake)}"]
+    return [
+        "A quiet project has its actions off and its data retention on hold, until:",
+        f"  {plain(wake)}",  # a line of its own, to be copied whole
+    ]
 
 
 def first_steps(invocation: Invocation) -> list[str]:

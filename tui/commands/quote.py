@@ -31,4 +31,4 @@ def command(invocation: Invocation, backup: str) -> None:
         "--accept-cost",
         amount_text(quote.creation_fee.amount),
     )
-    print_lines([*quote_lines(quote, layout()), f"Create it with: {plain(create)}"])
+    print_lines([*quote_lines(quote, layout()), "Create it with:", f"  {plain(create)}"])
