@@ -95,6 +95,13 @@ def folder_name(name: str, project_id: str) -> str:
     return f"{slug or 'project'}-{project_id[:6]}"
 
 
+def word(name: str) -> str:
+    """A name as a command takes it: in quotes where a shell would need them."""
+    import shlex
+
+    return shlex.quote(name)
+
+
 def _escaped(text: str) -> str:
     return ascii(text) if len(text) <= 40 else ascii(text[:40]) + "..."
 

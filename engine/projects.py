@@ -15,7 +15,7 @@ from engine.catalog.projects import Forgotten, ProjectRow
 from engine.errors import Invalid, NotAnInstance, NotFound, SourceMissing, Taken
 from engine.lock import WorkLock
 from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
-from engine.names import check_project_name, new_id, shown
+from engine.names import check_project_name, new_id, shown, word
 from engine.session import Session
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class Projects(Session):
         if row.origin is Origin.RESTORED:
             raise Invalid(
                 f"{row.name} was made of a backup, here: it can be deleted, not forgotten.",
-                hint="Nothing was changed. To delete it for good: backstay delete PROJECT.",
+                hint="Nothing was changed. To delete it for good: "
+                f"backstay delete {word(row.name)}",
             )
         project = await self._describe(row)
         async with self._catalog.transaction():
@@ -140,7 +141,8 @@ class Projects(Session):
         if row.origin is Origin.ADOPTED:
             raise Invalid(
                 f"{row.name} was not made by Backstay, so it is not Backstay's to delete.",
-                hint="Nothing was changed. To take it off the list: backstay forget PROJECT.",
+                hint="Nothing was changed. To take it off the list: "
+                f"backstay forget {word(row.name)}",
             )
         if confirm != row.name:
             raise Invalid(
@@ -192,7 +194,10 @@ class Projects(Session):
         row = await self._checked(ref, Action.WAKE)
         held = await self._catalog.held.items(row.id)
         if not held:
-            raise Invalid(f"{row.name} is not quiet.", hint="Nothing was changed.")
+            raise Invalid(
+                f"{row.name} is not quiet: nothing is held for it.",
+                hint="Nothing was changed. See which projects are quiet with: backstay projects",
+            )
         with WorkLock(self.home):
             instance = await asyncio.to_thread(find, row.path)
 
@@ -231,7 +236,7 @@ class Projects(Session):
             if not await self._catalog.members.remove(row.id, user):
                 raise NotFound(
                     f"{user} has no role in {row.name}.",
-                    hint="Nothing was changed. See who has: backstay members PROJECT.",
+                    hint=f"Nothing was changed. See who has: backstay members {word(row.name)}",
                 )
         return await self._describe(row)
 

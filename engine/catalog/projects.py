@@ -170,8 +170,9 @@ class Projects:
         if named is not None:
             being_made = named.state is ProjectState.CREATING
             raise Taken(
-                f"The name {shown(name)} is taken"
-                + (" by a project that is being made." if being_made else "."),
+                f"A project that is being made is called {shown(named.name)} already."
+                if being_made
+                else f"A project is called {shown(named.name)} already.",
                 hint="Nothing was changed. Choose another name.",
             )
         if await self._one("path = ?", os.fsencode(path), True) is not None:
