@@ -292,6 +292,6 @@ def check_user_name(text: str) -> str:
         raise Invalid(
             f"{shown(text)} cannot be a user's name: it has 1 to 64 letters (A-Z, a-z), digits "
             "or . _ @ - and does not begin with a hyphen.",
-            hint="Nothing was changed.",
+            hint="Nothing was changed. Give a name such as ana or rui@example.org.",
         )
     return text

@@ -20,5 +20,8 @@ def parse_amount(text: str) -> Decimal:
     more than 6 decimals, or more than 12 digits before them.
     """
     if not _AMOUNT.fullmatch(text):
-        raise Invalid(f"{shown(text, 30)} is not an amount: {AMOUNT_RULE}.")
+        raise Invalid(
+            f"{shown(text, 30)} is not an amount: {AMOUNT_RULE}.",
+            hint="Nothing was changed. See the amount to accept with: backstay quote BACKUP",
+        )
     return Decimal(text)

@@ -7,6 +7,7 @@ A message never holds a token, a key or a password. Exit codes: 1 failed, 2 usag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -166,6 +167,15 @@ class HomeUnsafe(StorageFailed):
 
 
 class PriceNotAccepted(BackstayError):
-    """The price was not confirmed, or is no longer what was confirmed. Nothing was charged."""
+    """The price was not confirmed, or is no longer what was confirmed. Nothing was charged.
+
+    `quote` is the price as it is now, with the stable keys of a quote, where it is known.
+    """
 
     exit_code = 8
+
+    def __init__(
+        self, message: str, *, hint: str = "", quote: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.quote = quote

@@ -77,6 +77,7 @@ def check_accepted(offer: Quote, accepted: Decimal | None) -> None:
         f"{found} A new project costs {fee} once, now, and {offer.hourly} for each hour in which "
         f"it is active: {offer.this_month} this month, about {offer.monthly} per month.{unpriced}",
         hint=f"Nothing was charged. To accept it: --accept-cost {amount_text(fee.amount)}",
+        quote=offer.as_json(),
     )
 
 
@@ -107,7 +108,10 @@ def monthly_costs(
     Raises `Invalid` for a `month` that is none.
     """
     if month is not None and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
-        raise Invalid(f"{shown(month)} is not a month: write it like 2026-11.")
+        raise Invalid(
+            f"{shown(month)} is not a month: write it like 2026-11.",
+            hint="See the costs of all months with: backstay costs",
+        )
     sums: dict[tuple[str, str, str], _Sum] = {}
     names: dict[str, tuple[datetime, str]] = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from engine import BackstayError
+from engine import BackstayError, PriceNotAccepted
 from tui.output import error_width, is_terminal, json_text, let_go_of_stdout, print_error
 from tui.plain_text import cells, plain, wrap
 from tui.running import Stopped
@@ -33,12 +33,14 @@ def report(error: BaseException, *, as_json: bool) -> int:
         let_go_of_stdout()
         return READER_GONE
     if isinstance(error, click.UsageError) and error.ctx is not None and not as_json:
-        print_error(f"{error.ctx.get_usage()}\nTry: {error.ctx.command_path} --help\n\n")
+        print_error(f"{error.ctx.get_usage()}\n\n")
     if isinstance(error, KeyboardInterrupt) and is_terminal(sys.stderr):
         print_error("\n")  # the terminal shows ^C and stays on that line
     code, name, message, hint = _told(error)
     if as_json:
-        told = {"code": code, "name": name, "message": message, "hint": hint}
+        told: dict[str, object] = {"code": code, "name": name, "message": message, "hint": hint}
+        if isinstance(error, PriceNotAccepted) and error.quote is not None:
+            told["quote"] = error.quote
         print_error(json_text({"error": told}))
     else:
         lines = [
@@ -73,7 +75,8 @@ def _told(error: BaseException) -> tuple[int, str, str, str]:
         case KeyboardInterrupt() | click.Abort():
             return INTERRUPTED, "Cancelled", "Stopped.", ""
         case click.UsageError():
-            return USAGE, "Usage", error.format_message(), ""
+            path = error.ctx.command_path if error.ctx is not None else "backstay"
+            return USAGE, "Usage", error.format_message(), f"See how it is used: {path} --help"
         case OSError():
             what = error.strerror or type(error).__name__
             where = f": {error.filename}" if error.filename else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,12 @@ CHANGING = [
 ]
 
 
+# Every error of what was asked for says what to do next, not only that nothing was changed.
+NEXT_STEP = re.compile(
+    r"backstay |--accept-cost|Choose |Give |See |Mend |Name a |digits|type its name|somebody else"
+)
+
+
 @pytest.mark.parametrize("arguments", READING + CHANGING, ids=" ".join)
 def test_a_home_that_is_not_there_is_told_and_not_made(
     nowhere: Runner, arguments: list[str]
@@ -44,6 +51,34 @@ def test_a_home_that_is_not_there_is_told_and_not_made(
     assert "backstay demo" in answer.error["hint"]
     assert "backstay adopt" in answer.error["hint"]
     assert not nowhere.home.exists()
+
+
+def test_the_price_that_was_not_accepted_is_given_to_scripts(backstay: Runner) -> None:
+    quote = backstay("quote", "Plant 7@latest", "--json").json
+    for given in ([], ["--accept-cost", "1"]):
+        answer = backstay("restore", "Plant 7@latest", "--name", "Q", *given, "--json")
+        assert answer.error["name"] == "PriceNotAccepted"
+        assert answer.error["quote"] == quote
+        assert answer.error["quote"]["creation_fee"] == "49.00"
+
+
+def test_hints_name_the_project_that_was_asked_about(backstay: Runner, restored: str) -> None:
+    answers = {
+        "forget 'Plant 7'": backstay("delete", "plant 7", "--confirm", "Plant 7", "--json"),
+        "delete 'Plant 7 restored'": backstay("forget", restored.upper(), "--json"),
+        "members 'Plant 7'": backstay("members", "Plant 7", "remove", "nobody", "--json"),
+    }
+    for command, answer in answers.items():
+        assert answer.error["hint"].endswith(f"backstay {command}")
+
+
+def test_a_wrong_use_is_told_with_where_to_look(backstay: Runner) -> None:
+    for arguments, path in (
+        (["backups"], "backstay backups --help"),
+        (["members", "Plant 7", "add"], "backstay members --help"),
+    ):
+        assert backstay(*arguments, "--json").error["hint"].endswith(path)
+        assert backstay(*arguments).err.endswith(f"{path}\n")
 
 
 def test_an_error_is_told_in_words_with_what_to_do(nowhere: Runner) -> None:
@@ -100,6 +135,7 @@ def test_bad_input_has_its_exit_code_and_its_error(
     assert answer.code == code
     assert answer.error["name"] == name
     assert answer.error["message"]
+    assert NEXT_STEP.search(answer.error["hint"]), answer.error["hint"]
     told = backstay(*given)
     assert told.code == code
     assert "Error: " in told.err
