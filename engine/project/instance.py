@@ -195,8 +195,13 @@ def _database(root: Path, plugin: str, notes: list[str]) -> Path:
             f"The main database of {str(root)!r} is missing: there is {where} {str(beside)!r}.",
             hint=_MISSING_HINT,
         )
-    named = f"names {str(stored)!r}, which is not there" if stored else "names no database"
-    notes.append(f"settings.yml {named}; using {str(beside)!r} beside it.")
+    if stored is not None:
+        why = f"settings.yml names {str(stored)!r}, which is not there"
+    elif (folder / PLUGIN_SETTINGS).exists():
+        why = "settings.yml names no database"
+    else:
+        why = f"There is no settings.yml in {PLUGIN_FILES}/{plugin}"
+    notes.append(f"{why}; using {str(beside)!r}.")
     return beside
 
 

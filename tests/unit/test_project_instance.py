@@ -114,7 +114,7 @@ def test_without_settings_of_the_plugin_the_database_beside_is_used(folder: Path
     (plugin_folder(folder) / "settings.yml").unlink()
     found = find(folder)
     assert found.database == plugin_folder(folder) / "data.db"
-    assert found.notes[0].startswith("settings.yml names no database")
+    assert found.notes[0].startswith("There is no settings.yml in PluginFiles/")
     assert found.settings == ("tagocore.yml",)
 
 
