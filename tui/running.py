@@ -83,28 +83,35 @@ def _stop(task: asyncio.Task[Any], number: signal.Signals, received: list[signal
 
 
 def with_engine(
-    invocation: Invocation, use: Callable[[Engine], Awaitable[T]], *, create: bool = False
+    invocation: Invocation,
+    use: Callable[[Engine], Awaitable[T]],
+    *,
+    create: bool = False,
+    works: bool = True,
 ) -> T:
     """Open the home as the user, await `use` with the engine, and return its result.
 
-    A home that does not exist is made only with `create`. Raises what the engine raises.
+    A home that does not exist is made only with `create`. With `works` a job runs in this process
+    where no worker is, and ends with it. Raises what the engine raises.
     """
 
     async def work() -> T:
-        async with opened(invocation, create=create) as engine:
+        async with opened(invocation, create=create, works=works) as engine:
             return await use(engine)
 
     return run(work)
 
 
 @asynccontextmanager
-async def opened(invocation: Invocation, *, create: bool = False) -> AsyncIterator[Engine]:
+async def opened(
+    invocation: Invocation, *, create: bool = False, works: bool = True
+) -> AsyncIterator[Engine]:
     """The engine of the invocation's home, for work that does more than one thing."""
     from engine import Engine
 
     # A job runs here, where no other worker is: that is quicker than to start one.
     async with Engine.open(
-        invocation.home, user=invocation.user, create=create, works=True
+        invocation.home, user=invocation.user, create=create, works=works
     ) as engine:
         yield engine
 
@@ -117,7 +124,7 @@ async def follow(handle: Handle[T], invocation: Invocation) -> T:
     """
     import asyncio
 
-    shows = not invocation.json and is_terminal(sys.stderr)
+    shows = _shows(invocation)
     watcher = asyncio.create_task(_watch(handle)) if shows else None
     try:
         return await handle.result()
@@ -126,6 +133,26 @@ async def follow(handle: Handle[T], invocation: Invocation) -> T:
         return await _cancelled(handle, tell=shows)
     finally:
         await _end(watcher)
+
+
+async def watch(handle: Handle[T], invocation: Invocation) -> T:
+    """Await somebody's work as `follow` does, but leave it alone when told to stop.
+
+    The engine must be open without `works`: leaving it would cancel the work otherwise.
+    """
+    import asyncio
+
+    watcher = asyncio.create_task(_watch(handle)) if _shows(invocation) else None
+    try:
+        return await handle.result()
+    except asyncio.CancelledError:
+        raise Stopped("No longer watching.", "The job goes on.") from None
+    finally:
+        await _end(watcher)
+
+
+def _shows(invocation: Invocation) -> bool:
+    return not invocation.json and is_terminal(sys.stderr)
 
 
 async def _watch(handle: Handle[Any]) -> None:

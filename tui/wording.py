@@ -1,13 +1,14 @@
 """How dates, ages, sizes and counts are worded, the same everywhere.
 
-Dates are shown in UTC, and whoever shows one names the zone. Sizes are decimal (1 MB is a million
+Dates are shown in UTC, and whoever shows one names the zone; a project's schedule, and what
+follows from it, is shown in the project's own zone. Sizes are decimal (1 MB is a million
 bytes). humanize is imported where it is used: ``--json`` never needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 NONE = "–"
 
@@ -24,6 +25,31 @@ def date_with_zone(moment: datetime) -> str:
     return f"{date_text(moment)} UTC"
 
 
+def date_there(moment: datetime, zone: str | None) -> str:
+    """A date as the clocks of an IANA zone show it: ``Mon 23 Nov 2026 03:00 WET``.
+
+    In UTC where there is no zone, or this machine does not know it.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    there: tzinfo = UTC
+    if zone is not None:
+        try:
+            there = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            there = UTC
+    local = moment.astimezone(there)
+    return f"{local:%a %d %b %Y %H:%M} {_zone_name(local)}"
+
+
+def _zone_name(local: datetime) -> str:
+    """The zone's short name at a moment; zones without one are named by their offset."""
+    name = local.tzname() or ""
+    if name[:1] in ("+", "-"):
+        return f"UTC{name[:3]}:{name[3:]}" if name[3:] else f"UTC{name}"
+    return name
+
+
 def short_date(moment: datetime | None) -> str:
     """A date where columns are many, without its zone: ``2026-11-23 03:00``; a dash for None."""
     if moment is None:
@@ -36,6 +62,15 @@ def age(moment: datetime, now: datetime) -> str:
     import humanize
 
     return humanize.naturaltime(now - moment)
+
+
+def ahead(moment: datetime, now: datetime) -> str:
+    """How long until then: ``in 21 hours``; a date that has passed is told as such."""
+    import humanize
+
+    if moment <= now:
+        return humanize.naturaltime(now - moment)
+    return f"in {humanize.naturaldelta(moment - now)}"
 
 
 def size(count: int) -> str:

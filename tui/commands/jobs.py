@@ -1,0 +1,69 @@
+"""backstay jobs: what was asked for, where it is, and how it ended."""
+
+from __future__ import annotations
+
+import click
+
+from tui.command import Command, pass_invocation
+from tui.invocation import Invocation
+from tui.output import layout, print_json, print_lines
+from tui.plain_text import plain
+from tui.running import watch, with_engine
+
+
+@click.command(
+    "jobs",
+    cls=Command,
+    example="backstay jobs --project 'Plant 7'\nbackstay jobs 4f2a81c0 --watch",
+)
+@click.argument("job", required=False)
+@click.option("--watch", "watches", is_flag=True, help="Follow JOB until it ends.")
+@click.option("--project", metavar="PROJECT", help="Only the jobs of this project.")
+@pass_invocation
+def command(invocation: Invocation, job: str | None, watches: bool, project: str | None) -> None:
+    """List the jobs of your projects, or show one.
+
+    JOB is its id or the beginning of it. With --watch the exit code is how the job ended; Ctrl+C
+    ends the watching and not the job.
+    """
+    if job is None:
+        if watches:
+            raise click.UsageError("Name the job to watch: jobs JOB --watch.")
+        _list(invocation, project)
+    elif project is not None:
+        raise click.UsageError("A job has one project: give either JOB or --project.")
+    else:
+        _show(invocation, job, watches)
+
+
+def _list(invocation: Invocation, project: str | None) -> None:
+    jobs = with_engine(invocation, lambda engine: engine.jobs(project))
+    if invocation.json:
+        print_json([job.as_json() for job in jobs])
+        return
+    if not jobs:
+        print_lines(["Nothing was asked for yet."])
+        return
+    from tui.views.jobs import jobs_table
+
+    one = plain(invocation.command_line("jobs", jobs[0].id[:8]))
+    print_lines([*jobs_table(jobs, layout()), "", f"See one with: {one}"])
+
+
+def _show(invocation: Invocation, ref: str, watches: bool) -> None:
+    from engine import Engine, Job
+
+    async def find(engine: Engine) -> Job:
+        if watches:
+            return await watch(await engine.watch(ref), invocation)
+        return await engine.job(ref)
+
+    # The job runs in a worker of its own: it has to go on when nobody watches any more.
+    job = with_engine(invocation, find, works=False)
+    if invocation.json:
+        print_json(job.as_json())
+        return
+    from engine import system_clock
+    from tui.views.jobs import job_lines
+
+    print_lines(job_lines(job, system_clock(), layout()))
