@@ -126,18 +126,24 @@ class Worker:
             work.cancel()
             await finish_anyway(self._end(row, work, put_back=True))
             raise
-        except BaseException:
-            work.cancel()  # the catalog is out of reach: nothing can be noted any more
-            await finish_anyway(self._end(row, work))
+        except BackstayError as error:
+            work.cancel()  # the catalog is out of reach, for now at least
+            await finish_anyway(self._end(row, work, because=error))
             raise
         await finish_anyway(self._end(row, work))
 
     async def _end(
-        self, row: JobRow, work: asyncio.Future[None], *, put_back: bool = False
+        self,
+        row: JobRow,
+        work: asyncio.Future[None],
+        *,
+        put_back: bool = False,
+        because: BackstayError | None = None,
     ) -> None:
         """Wait for the work, clean up after it, and note how it ended unless it did so itself.
 
-        With `put_back` it waits again where it was cut short.
+        Where it was cut short: with `put_back` it waits again, with `because` that made it fail,
+        and otherwise somebody asked for it.
         """
         error: BackstayError
         try:
@@ -148,6 +154,8 @@ class Worker:
                 await self._catalog.jobs.put_back(row.job.id)
                 return
             state, error = JobState.CANCELLED, Cancelled("The work was cancelled.")
+            if because is not None:
+                state, error = JobState.FAILED, because
         except BackstayError as failed:
             state, error = JobState.FAILED, failed
         except Exception as fault:  # noqa: BLE001  # the worker goes on, and the job tells it
