@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from engine.access import Access, Action, Known, no_project
 from engine.catalog import Catalog, JobRow, ProjectRow
 from engine.clock import Clock
+from engine.errors import BackstayError, Busy, Failed
 from engine.following import Nudge, follow
 from engine.handle import Handle, Report
 from engine.home import Home
 from engine.model import JobKind, Progress, Project, Role
 from engine.repository.repository import Repository
 from engine.settings import Settings, read_settings
+from engine.work import mend_if_free
 
 if TYPE_CHECKING:
     from engine.worker import Worker
 
 T = TypeVar("T")
+_MOST_STARTS = 5  # of workers, for one job, until whoever waits for it hears that none does it
 
 
 class Gone(NamedTuple):
@@ -98,6 +101,8 @@ class Session:
         async with self._catalog.transaction():
             await self._access.record(action, project, detail)
             job = await self._catalog.jobs.queue(kind, project.id, project.name, self.user, request)
+        if self._working is not None and self._working.done():
+            self._working = None  # how that one ended is told to those who waited for it
         handle = self._following(job, unpack)
         await asyncio.sleep(0)  # it follows before the job can begin
         await self._ensure_worker()
@@ -109,9 +114,24 @@ class Session:
                 if self._worker is None or self._worker.job != job:  # else it tells by itself
                     report(progress)
 
+            starts = 0
+
+            async def remind() -> None:
+                nonlocal starts
+                still = f"Job {job[:8]} is not given up: see it with backstay jobs {job[:8]}."
+                try:
+                    starts += await self._ensure_worker()
+                except BackstayError as error:
+                    raise type(error)(error.message, hint=f"{error.hint} {still}") from None
+                if starts > _MOST_STARTS:
+                    raise Failed(
+                        f"The workers that were started for job {job[:8]} ended before it did.",
+                        hint=f"worker.log in {self.home} tells why. {still}",
+                    )
+
             self._watchers[job] = report
             try:
-                row = await follow(self._catalog, job, tell, self._nudge, self._ensure_worker)
+                row = await follow(self._catalog, job, tell, self._nudge, remind)
             finally:
                 del self._watchers[job]
             return await unpack(row)
@@ -129,16 +149,27 @@ class Session:
         self._worker = worker
         worker.watchers = self._watchers
 
-    async def _ensure_worker(self) -> None:
-        """See that there is a worker: this process where it may be, else one of its own."""
+    async def _ensure_worker(self) -> bool:
+        """See that there is a worker: this process where it may be, else one of its own.
+
+        Gives whether one was started. Raises what ended the last one in this process, and why what
+        one that died left behind cannot be cleared away: whoever waits for it hears it.
+        """
         from engine.lock import has_worker
         from engine.worker import start_worker, work_off
 
-        if self._working is not None and not self._working.done():
+        working, self._working = self._working, None
+        if working is not None and not working.done():
+            self._working = working
             self._nudge.give()
-        elif await asyncio.to_thread(has_worker, self.home):
-            return  # it looks at the catalog several times a second
-        elif self._works:
+            return False
+        if await asyncio.to_thread(has_worker, self.home):
+            return False  # it looks at the catalog several times a second
+        if working is not None and not working.cancelled():
+            ended_with = working.exception()
+            if isinstance(ended_with, BackstayError) and not isinstance(ended_with, Busy):
+                raise ended_with
+        if self._works:
             self._working = asyncio.ensure_future(
                 work_off(
                     self._home,
@@ -152,7 +183,9 @@ class Session:
             )
             self._working.add_done_callback(_looked_at)
         else:
+            await mend_if_free(self._home, self._catalog, self._repository)
             await asyncio.to_thread(start_worker, self.home)
+        return True
 
 
 def _looked_at(working: asyncio.Task[None]) -> None:

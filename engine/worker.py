@@ -36,7 +36,7 @@ LOOK = 0.25  # seconds between two looks at the catalog; also how often progress
 _LONGEST_REST = 30.0  # seconds; a clock that was set is noticed after that
 _PATIENCE = 2.0  # seconds to wait for a worker that is just ending, or somebody who looks for one
 _RATE_OVER = 3.0  # seconds over which the rate is told
-_LOG = "worker.log"
+LOG = "worker.log"
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from engine.worker import main; main(sys.argv[2])"
 )
@@ -120,30 +120,27 @@ class Worker:
                 await self._nudge.wait(LOOK, work)
                 if work.done():
                     break
-                if not await self._catalog.jobs.tell(row.job.id, telling.progress()):
+                if await self._is_told_to_stop(row, telling.progress()):
                     work.cancel()
         except asyncio.CancelledError:
             work.cancel()
             await finish_anyway(self._end(row, work, put_back=True))
             raise
-        except BackstayError as error:
-            work.cancel()  # the catalog is out of reach, for now at least
-            await finish_anyway(self._end(row, work, because=error))
-            raise
         await finish_anyway(self._end(row, work))
 
+    async def _is_told_to_stop(self, row: JobRow, progress: Progress) -> bool:
+        """Note how far a job is. Gives whether somebody cancelled it meanwhile."""
+        try:
+            return not await self._catalog.jobs.tell(row.job.id, progress)
+        except BackstayError:
+            return False  # a locked catalog, a full disk: the job meets that itself if it lasts
+
     async def _end(
-        self,
-        row: JobRow,
-        work: asyncio.Future[None],
-        *,
-        put_back: bool = False,
-        because: BackstayError | None = None,
+        self, row: JobRow, work: asyncio.Future[None], *, put_back: bool = False
     ) -> None:
         """Wait for the work, clean up after it, and note how it ended unless it did so itself.
 
-        Where it was cut short: with `put_back` it waits again, with `because` that made it fail,
-        and otherwise somebody asked for it.
+        With `put_back` it waits again where it was cut short.
         """
         error: BackstayError
         try:
@@ -154,8 +151,6 @@ class Worker:
                 await self._catalog.jobs.put_back(row.job.id)
                 return
             state, error = JobState.CANCELLED, Cancelled("The work was cancelled.")
-            if because is not None:
-                state, error = JobState.FAILED, because
         except BackstayError as failed:
             state, error = JobState.FAILED, failed
         except Exception as fault:  # noqa: BLE001  # the worker goes on, and the job tells it
@@ -164,7 +159,7 @@ class Worker:
                 JobState.FAILED,
                 BackstayError(
                     f"A fault in Backstay itself: {type(fault).__name__}.",
-                    hint=f"Please report it, with {_LOG} of the home. Earlier backups are safe.",
+                    hint=f"Please report it, with {LOG} of the home. Earlier backups are safe.",
                 ),
             )
         else:
@@ -304,7 +299,7 @@ def write_log(home: Path, text: str) -> None:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(home / _LOG, flags, 0o600)
+        file = os.open(home / LOG, flags, 0o600)
         try:
             os.write(file, f"{now} {text}\n".encode())
         finally:
