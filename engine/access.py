@@ -163,18 +163,6 @@ class Access:
         self._records = records
         self._clock = clock
 
-    async def require(
-        self, action: Action, project: P | None, *, unknown: NotFound, detail: str = ""
-    ) -> P:
-        """Give `project` back when the user may do that with it, and note a change as allowed.
-
-        For what is done from here on; else `check` and `record`. Raises what `check` raises.
-        """
-        found = await self.check(action, project, unknown=unknown, detail=detail)
-        if action.changes:
-            await self.record(action, found, detail)
-        return found
-
     async def check(
         self, action: Action, project: P | None, *, unknown: NotFound, detail: str = ""
     ) -> P:

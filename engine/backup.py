@@ -57,6 +57,7 @@ def facts(manifest: Manifest, manifest_size: int) -> Backup:
         actions=manifest.main.actions,
         analyses=manifest.main.analyses,
         accounts=manifest.main.accounts,
+        missing=len(manifest.devices) - len(here),
     )
 
 

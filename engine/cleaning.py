@@ -5,7 +5,6 @@ needed. The steps, and why they are safe, are in `engine.repository.cleanup`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
 from engine.children import Children, together
@@ -32,15 +31,12 @@ class CleanedUp(NamedTuple):
     notes: tuple[str, ...]
 
 
-async def clean_up(
-    repository: Repository, remove: Collection[str], scratch: Path, report: Report
-) -> CleanedUp:
+async def clean_up(repository: Repository, remove: Collection[str], report: Report) -> CleanedUp:
     """Remove backups, and everything in the repository that no other backup needs.
 
     Whoever calls this holds the home's lock for work. It works where nothing can be written any
-    more: then it only removes. That is why nothing is ever put into `scratch`. Cancelled or failed,
-    it leaves at worst garbage, which the next clean-up removes, and backups of `remove` may be gone
-    already.
+    more: then it only removes. Cancelled or failed, it leaves at worst garbage, which the next
+    clean-up removes, and backups of `remove` may be gone already.
 
     Raises `RepositoryDamaged` or `TooNew` for the manifest of another backup, before anything is
     removed, `Failed` and `StorageFailed`.

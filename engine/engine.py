@@ -11,13 +11,10 @@ from engine.access import check_user_name, login_name
 from engine.backups import Backups
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
-from engine.errors import WrongKey
 from engine.home import Home
 from engine.jobs import Jobs
 from engine.projects import Projects
 from engine.records import Records
-from engine.repository.keys import parse_recovery_text
-from engine.repository.repository import open_repository
 from engine.settings import read_settings
 from engine.work import mend_if_free
 
@@ -91,21 +88,3 @@ def _prepared(home: Path, create: bool) -> Home:
     place = Home(home.absolute())
     place.prepare(create=create)
     return place
-
-
-async def enter_recovery_key(home: Path, text: str) -> None:
-    """Write a home's key file anew from the recovery key that was written down.
-
-    The key must open the home's repository: nothing is replaced otherwise. Works where the key
-    file is lost or damaged, so it needs no open engine. Raises `Invalid` and `WrongKey`.
-    """
-    place = await asyncio.to_thread(_prepared, home, False)
-    key = parse_recovery_text(text)
-
-    def replace_key() -> None:
-        repository = open_repository(place.storage, key)
-        if not repository.encrypted:
-            raise WrongKey("This repository is not encrypted: it needs no key.")
-        place.write_key(key, replace=True)
-
-    await asyncio.to_thread(replace_key)

@@ -52,8 +52,8 @@ class Jobs(Session):
                 await self._access.record(Action.CANCEL, project, f"job {row.job.id}")
         if not cancelled:
             raise Invalid(
-                f"The job {row.job.id} has ended already: it is {row.job.state.value}.",
-                hint="Nothing was changed.",
+                f"The job {row.job.id} has ended already: {row.job.state.value}.",
+                hint=f"Nothing was changed. See it with: backstay jobs {row.job.id[:8]}",
             )
         self._nudge.give()
         return (await self._job(row.job.id, Action.SEE_JOBS)).job
@@ -143,7 +143,7 @@ class Jobs(Session):
         return await self._plan(row)
 
     async def would_remove(self, ref: str, *, keep: int | None = None) -> list[Backup]:
-        """The backups that a clean-up would remove if the project kept `keep`; oldest last."""
+        """The backups that a clean-up would remove if the project kept `keep`; oldest first."""
         from engine.retention import check_keep, to_remove
 
         row = await self._project(ref, Action.SEE_BACKUPS)

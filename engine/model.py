@@ -255,6 +255,7 @@ class Backup(NamedTuple):
     analyses: int
     accounts: int
     verified: datetime | None = None
+    missing: int = 0  # devices whose data is not in it, because it could not be read
 
     def as_json(self) -> Json:
         """The stable keys of a backup."""
@@ -273,6 +274,7 @@ class Backup(NamedTuple):
             "actions": self.actions,
             "analyses": self.analyses,
             "accounts": self.accounts,
+            "missing": self.missing,
         }
 
 

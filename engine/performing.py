@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.backup import Request, facts, take_backup
 from engine.catalog import BackupRow, Catalog, JobRow, ProjectRow
 from engine.clock import Clock
-from engine.errors import Invalid, NotFound, RepositoryDamaged, Taken
+from engine.errors import BackstayError, NotFound, RepositoryDamaged, Taken
 from engine.handle import Report
 from engine.home import PARTIAL, Home
 from engine.model import (
@@ -211,8 +211,8 @@ class Performer:
         for row in await self._catalog.projects.list():
             try:
                 ports.add((await asyncio.to_thread(find, row.path)).port)
-            except (NotFound, Invalid):
-                continue  # a project that is not there now has no port that we can know
+            except BackstayError:
+                continue  # a project that is not there or damaged has no port that we can know
         return ports
 
     async def _clean_up(self, row: JobRow, report: Report) -> None:
@@ -233,8 +233,7 @@ class Performer:
         async with self._catalog.transaction():
             for backup in removed:
                 await self._catalog.backups.remove(backup)
-        scratch = await asyncio.to_thread(self._home.make_scratch)
-        done = await clean_up(self._repository, removed, scratch, report)
+        done = await clean_up(self._repository, removed, report)
         result = {"removed": removed, "freed": done.freed, "notes": list(done.notes)}
         await finish_anyway(
             self._catalog.jobs.finish(row.job.id, JobState.SUCCEEDED, result=result)

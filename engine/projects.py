@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.access import Action, check_user_name, no_project
-from engine.catalog.projects import Forgotten, ProjectRow
+from engine.access import Action, check_user_name
+from engine.catalog.projects import Forgotten
 from engine.errors import Invalid, NotAnInstance, NotFound, SourceMissing, Taken
 from engine.lock import WorkLock
 from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
@@ -119,7 +119,7 @@ class Projects(Session):
         Each backup can still be reached by its id; who adopts the same folder again, as one of
         its owners, finds them as before.
         """
-        row = await self._checked(ref, Action.FORGET)
+        row = await self._project(ref, Action.FORGET)
         if row.origin is Origin.RESTORED:
             raise Invalid(
                 f"{row.name} was made of a backup, here: it can be deleted, not forgotten.",
@@ -137,7 +137,7 @@ class Projects(Session):
 
         Raises `Invalid` for an adopted project, and where `confirm` is another name.
         """
-        row = await self._checked(ref, Action.DELETE)
+        row = await self._project(ref, Action.DELETE)
         if row.origin is Origin.ADOPTED:
             raise Invalid(
                 f"{row.name} was not made by Backstay, so it is not Backstay's to delete.",
@@ -164,7 +164,7 @@ class Projects(Session):
 
     async def stop(self, ref: str) -> Project:
         """Note that a project is stopped: from now on it costs nothing."""
-        row = await self._checked(ref, Action.STOP)
+        row = await self._project(ref, Action.STOP)
         async with self._catalog.transaction():
             await self._access.record(Action.STOP, row)
             await self._catalog.projects.set_state(row.id, ProjectState.STOPPED)
@@ -173,7 +173,7 @@ class Projects(Session):
 
     async def start(self, ref: str) -> Project:
         """Note that a project is in use again, at the hourly rate it was made for."""
-        row = await self._checked(ref, Action.START)
+        row = await self._project(ref, Action.START)
         async with self._catalog.transaction():
             await self._access.record(Action.START, row)
             await self._catalog.projects.set_state(row.id, ProjectState.ACTIVE)
@@ -191,7 +191,7 @@ class Projects(Session):
         from engine.project.instance import find
         from engine.project.quiet import release
 
-        row = await self._checked(ref, Action.WAKE)
+        row = await self._project(ref, Action.WAKE)
         held = await self._catalog.held.items(row.id)
         if not held:
             raise Invalid(
@@ -221,7 +221,7 @@ class Projects(Session):
         """Give somebody a role in a project, in place of the one they have."""
         user = check_user_name(user)
         detail = f"{user} as {role.value}"
-        row = await self._checked(ref, Action.ADD_MEMBER, detail)
+        row = await self._project(ref, Action.ADD_MEMBER, detail)
         async with self._catalog.transaction():
             await self._access.record(Action.ADD_MEMBER, row, detail)
             await self._catalog.members.change(row.id, user, role)
@@ -230,7 +230,7 @@ class Projects(Session):
     async def remove_member(self, ref: str, user: str) -> Project:
         """Take somebody's role in a project away. The last owner cannot be removed."""
         user = check_user_name(user)
-        row = await self._checked(ref, Action.REMOVE_MEMBER, user)
+        row = await self._project(ref, Action.REMOVE_MEMBER, user)
         async with self._catalog.transaction():
             await self._access.record(Action.REMOVE_MEMBER, row, user)
             if not await self._catalog.members.remove(row.id, user):
@@ -239,8 +239,3 @@ class Projects(Session):
                     hint=f"Nothing was changed. See who has: backstay members {word(row.name)}",
                 )
         return await self._describe(row)
-
-    async def _checked(self, ref: str, action: Action, detail: str = "") -> ProjectRow:
-        """A project that the user may do `action` with, which is recorded once it is done."""
-        row = await self._catalog.projects.get(ref)
-        return await self._access.check(action, row, unknown=no_project(ref), detail=detail)

@@ -154,11 +154,9 @@ class Reading:
         there = await asyncio.to_thread(path.exists)
         if not there and not await self._children.run(tasks.device_exists, database, device):
             reason = "It was deleted while the backup was made."
-            self._notes.append(f"Device {name!r} ({device}) was deleted while the backup was made.")
         else:
             told = SourceDamaged(f"Device {name!r}: {error.message}", hint=error.hint)
             self._damaged.append(told)
-            self._notes.append(f"Device {name!r} ({device}) is not in the backup: {reason}")
         return DeviceEntry(device, name, 0, None, None, None, reason, None)
 
     async def _read(self, path: Path, way: Way = Way.USUAL) -> Read:

@@ -36,6 +36,7 @@ LOOK = 0.25  # seconds between two looks at the catalog; also how often progress
 _LONGEST_REST = 30.0  # seconds; a clock that was set is noticed after that
 _PATIENCE = 2.0  # seconds to wait for a worker that is just ending, or somebody who looks for one
 _RATE_OVER = 3.0  # seconds over which the rate is told
+_RATE_STEP = 0.1  # seconds between two moments that it is told from, at least
 LOG = "worker.log"
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from engine.worker import main; main(sys.argv[2])"
@@ -192,13 +193,14 @@ class _Telling:
             self._past.clear()
         self._latest = progress
         if self._watcher is not None:
-            self._watcher(progress)
+            self._watcher(self.progress())
 
     def progress(self) -> Progress:
-        """The latest, with its rate. Called at regular times."""
+        """The latest, with its rate."""
         now = time.monotonic()
-        self._past = [each for each in self._past if now - each[0] <= _RATE_OVER]
-        self._past.append((now, self._latest.done))
+        if not self._past or now - self._past[-1][0] >= _RATE_STEP:
+            self._past = [each for each in self._past if now - each[0] <= _RATE_OVER]
+            self._past.append((now, self._latest.done))
         first, done = self._past[0]
         rate = (self._latest.done - done) / (now - first) if now > first else None
         return self._latest._replace(rate=rate or None)

@@ -22,30 +22,36 @@ class Watched(Protocol):
 async def show(work: Watched) -> None:
     """Show how far `work` is until it ends, then leave no trace on the screen."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
     bar = Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[far]}", markup=False),
         console=Console(stderr=True),
         transient=True,
     )
     with bar:
-        task = bar.add_task("starting", total=None)
+        task = bar.add_task("starting", total=None, far="")
         stage = ""
         async for progress in work.progress():
             total = progress.total or None
             if progress.stage != stage:
                 stage = progress.stage
                 bar.reset(task, description=plain(stage), total=total, completed=progress.done)
-            bar.update(task, completed=progress.done, total=total)
+            bar.update(task, completed=progress.done, total=total, far=_far(progress))
+
+
+def _far(progress: Progress) -> str:
+    """How far a stage is, in words; nothing where its size is not known."""
+    from tui.wording import duration, size
+
+    if not progress.total:
+        return ""
+    told = [f"{size(progress.done)} of {size(progress.total)}"]
+    if progress.rate:
+        told.append(f"{size(round(progress.rate))}/s")
+    left = progress.seconds_left
+    told.append("estimating" if left is None else f"{duration(max(1, round(left)))} left")
+    return ", ".join(told)

@@ -35,8 +35,8 @@ class Backups:
         """Add a backup; gives False, and changes nothing, when its id is there already."""
         return await self._database.change(
             "INSERT INTO backup (id, project, project_name, date, kind, state, size, added, data,"
-            " devices, variables, actions, analyses, accounts, verified, notes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " devices, variables, actions, analyses, accounts, verified, missing, notes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO NOTHING",
             backup.id,
             backup.project,
@@ -53,6 +53,7 @@ class Backups:
             backup.analyses,
             backup.accounts,
             None if backup.verified is None else date_text(backup.verified),
+            backup.missing,
             json.dumps(list(notes)),
         )
 
@@ -159,6 +160,7 @@ def _row(row: sqlite3.Row) -> BackupRow:
             analyses=row["analyses"],
             accounts=row["accounts"],
             verified=maybe_date_of(row["verified"]),
+            missing=row["missing"],
         ),
         project_name=row["project_name"],
         notes=tuple(str(note) for note in json.loads(row["notes"])),

@@ -228,7 +228,10 @@ _THIRD = (
     """,
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND, _THIRD)
+# How many devices' data a backup lacks: those before told it in their notes only.
+_FOURTH = ("ALTER TABLE backup ADD COLUMN missing INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND, _THIRD, _FOURTH)
 
 _APPLICATION = 0x426B5379  # "BkSy", in the header of each catalog
 _PAUSE = 0.02  # seconds between two tries

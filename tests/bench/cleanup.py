@@ -83,7 +83,7 @@ async def clean(folder: Path) -> None:
     from engine.repository.storage import LocalStorage
 
     repository = open_repository(LocalStorage(folder), KEY)
-    await clean_up(repository, [ALL], folder, lambda _: None)
+    await clean_up(repository, [ALL], lambda _: None)
 
 
 def chunks(seed: int) -> bytes:

@@ -26,7 +26,7 @@ from promises_support import (
     restored,
 )
 
-from engine.engine import Engine, enter_recovery_key
+from engine.engine import Engine
 from engine.errors import (
     BackstayError,
     HomeUnsafe,
@@ -40,6 +40,7 @@ from engine.errors import (
     WrongKey,
 )
 from engine.project.instance import find
+from engine.records import enter_recovery_key
 from engine.repository.keys import new_key, recovery_text
 
 ROOT = Path(__file__).parents[2]

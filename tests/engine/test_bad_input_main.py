@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from promises_support import World, adopted, backed_up, leftovers, make_world
+from promises_support import World, adopted, backed_up, leftovers, make_world, restored
 
 from engine.errors import (
     BackstayError,
@@ -90,6 +90,7 @@ async def test_what_is_wrong_is_named_and_earlier_backups_are_safe(
         assert "Give the folder" not in told.value.hint
         assert leftovers(world.home) == []
         assert await engine.backups("Plant") == [first]
+        await restored(engine, "Copy", first.id)
 
 
 def test_a_file_that_may_not_be_read_is_not_called_damaged(

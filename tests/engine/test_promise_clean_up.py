@@ -42,7 +42,7 @@ LIMIT = 30  # seconds until work that should end counts as one that does not
 
 async def clean(world: World, remove: list[str], storage: LocalStorage | None = None) -> CleanedUp:
     with WorkLock(world.home):
-        return await clean_up(opened(world, storage), remove, world.home, lambda _: None)
+        return await clean_up(opened(world, storage), remove, lambda _: None)
 
 
 def opened(world: World, storage: LocalStorage | None = None) -> Repository:
@@ -161,7 +161,7 @@ async def test_progress_is_told(tmp_path: Path) -> None:
     made = [(await backed_up_on(world, day, edit_all_but_one)).id for day in range(3)]
     told: list[Progress] = []
     with WorkLock(world.home):
-        done = await clean_up(opened(world), made[:2], world.home, told.append)
+        done = await clean_up(opened(world), made[:2], told.append)
     stages = list(dict.fromkeys(each.stage for each in told))
     assert done.rewritten
     assert stages == [

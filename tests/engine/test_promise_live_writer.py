@@ -155,7 +155,7 @@ async def test_a_device_that_is_deleted_meanwhile_is_told(
         details = await engine.show(backup.id)
         (device,) = [each for each in details.devices if each.id == gone.stem]
         assert "deleted while the backup was made" in device.missing
-        assert any(gone.stem in note for note in details.notes)
+        assert [each.id for each in details.devices if each.missing] == [gone.stem]
         report = await restored(engine, "Copy")
         assert any(gone.stem in note for note in report.notes)
         database = find(report.project.path).device_file(gone.stem)

@@ -32,7 +32,10 @@ from engine.model import Role, Verdict
 Call = Callable[[Engine], Awaitable[object]]
 
 # What a collaborator may: see that projects are there, and what is about no project of others.
-OPEN = {"open", "user", "home", "project", "projects", "adopt", "costs", "audit", "status"}
+OPEN = {
+    *("open", "user", "home", "project", "projects", "adopt"),
+    *("costs", "audit", "status", "worker_stays"),
+}
 
 CALLS: dict[str, Call] = {
     "forget": lambda engine: engine.forget("Plant"),
@@ -53,6 +56,7 @@ CALLS: dict[str, Call] = {
     "plan": lambda engine: engine.plan("Plant"),
     "set_schedule": lambda engine: engine.set_schedule("Plant", keep=1),
     "would_remove": lambda engine: engine.would_remove("Plant", keep=1),
+    "test_notifications": lambda engine: engine.test_notifications(),
     "clean_up": lambda engine: engine.clean_up("Plant"),
 }
 BY_JOB = {"job", "cancel", "watch"}  # what takes a job's id
@@ -110,7 +114,10 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
         assert await engine.costs() == []
         assert await engine.status() == []
         assert await engine.jobs() == []
-        assert [line.action for line in await engine.audit()] == ["show recovery key"]
+        assert {line.action for line in await engine.audit()} == {
+            "show recovery key",
+            "test notifications",
+        }
     assert {user for user, _ in refusals(world)} == {COLLABORATOR}
     assert hashes(world.home / "repository") == before
     async with world.opened() as engine:
@@ -129,20 +136,24 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
     async with world.opened(STRANGER) as engine:
         assert await engine.projects() == []
         calls: dict[str, Call] = {**CALLS, "project": lambda engine: engine.project("Plant")}
-        del calls["recovery_key"]
+        of_the_home = [calls.pop("recovery_key"), calls.pop("test_notifications")]
         for call in calls.values():
             with pytest.raises(NotFound) as told:
                 await call(engine)
             assert OWNER not in f"{told.value.message} {told.value.hint}"
         assert len(refusals(world)) == len(calls)
-        with pytest.raises(NotAllowed) as refused:
-            await engine.recovery_key()
-        assert "Plant" not in refused.value.message
+        for call in of_the_home:
+            with pytest.raises(NotAllowed) as refused:
+                await call(engine)
+            assert "Plant" not in refused.value.message
         for call in by_id(*ids).values():
             with pytest.raises(NotFound) as told:
                 await call(engine)
             assert "Plant" not in f"{told.value.message} {told.value.hint}"
-        assert [line.action for line in await engine.audit()] == ["show recovery key"]
+        assert {line.action for line in await engine.audit()} == {
+            "show recovery key",
+            "test notifications",
+        }
         assert await engine.costs() == []
 
 

@@ -25,7 +25,12 @@ from promises_support import (
     restored,
 )
 
-from engine.errors import BackstayError, Cancelled, NotFound, SourceDamaged
+from engine.errors import (
+    BackstayError,
+    Cancelled,
+    RepositoryDamaged,
+    SourceDamaged,
+)
 from engine.handle import Handle
 from engine.model import Backup, BackupState
 
@@ -74,7 +79,7 @@ async def test_a_backup_whose_manifest_is_gone_is_damaged_and_says_so(tmp_path: 
         (world.home / "repository" / "manifests" / first.id).unlink()
         (listed,) = await engine.backups("Plant")
         assert listed.state is BackupState.DAMAGED
-        with pytest.raises(NotFound, match=first.id):
+        with pytest.raises(RepositoryDamaged, match=first.id):
             await restored(engine, "Copy", first.id)
         assert leftovers(world.home) == []
         world.now.pass_by(hours=1)

@@ -31,7 +31,7 @@ async def clean_up_all_but_two(home: Path) -> None:
     repository = open_repository(Home(home).storage, Home(home).read_key())
     by_age = sorted(repository.manifests(), key=lambda backup: repository.manifest(backup).date)
     with WorkLock(home):
-        await clean_up(repository, by_age[:-2], home, lambda _: None)
+        await clean_up(repository, by_age[:-2], lambda _: None)
 
 
 async def main(home: Path, job: str, *arguments: str) -> None:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,7 +155,7 @@ class Model:
         """Clean up; the model forgets what is removed."""
         for backup in remove:
             self.wanted.pop(backup, None)
-        return await clean_up(self.repository, remove, Path("/nowhere"), lambda _: None)
+        return await clean_up(self.repository, remove, lambda _: None)
 
     def restored(self, backup: str) -> bytes:
         """What a backup holds. Raises `RepositoryDamaged`."""

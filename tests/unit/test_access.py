@@ -47,9 +47,12 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
 async def ask(
     catalog: Catalog, user: str, action: Action, ref: str = "Harbour", detail: str = ""
 ) -> ProjectRow:
-    return await Access(catalog, user, clock).require(
-        action, await catalog.projects.get(ref), unknown=no_project(ref), detail=detail
-    )
+    """Do as the engine does: ask, then note a change that is made."""
+    access, project = Access(catalog, user, clock), await catalog.projects.get(ref)
+    found = await access.check(action, project, unknown=no_project(ref), detail=detail)
+    if action.changes:
+        await access.record(action, found, detail)
+    return found
 
 
 def test_reading_is_told_from_changing() -> None:
@@ -120,7 +123,7 @@ async def test_a_project_of_others_does_not_exist_in_the_same_words(
 async def test_a_backup_of_others_does_not_exist_either(catalog: Catalog) -> None:
     project = await catalog.projects.get("Harbour")
     with pytest.raises(NotFound, match='There is no backup "abcd"') as refused:
-        await Access(catalog, "eve", clock).require(
+        await Access(catalog, "eve", clock).check(
             Action.RESTORE, project, unknown=no_backup("abcd")
         )
     assert "Harbour" not in refused.value.message + refused.value.hint

@@ -27,7 +27,7 @@ SHORT_ID = 8  # characters that tell backups apart, unless some begin alike
 
 def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> list[str]:
     """Backups as they are given, and a last line with their number and sums."""
-    damaged = any(backup.state is not BackupState.COMPLETE for backup in backups)
+    flawed = any(_flaw(backup) for backup in backups)
     short = short_ids([backup.id for backup in backups])
     columns = [
         Column("Date (UTC)"),
@@ -37,7 +37,7 @@ def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> l
         Column("Kind", drop=3),
         Column("Devices", right=True, drop=1),
         Column("Variables", right=True, drop=2),
-        *([Column("State", colours={"damaged": "red"})] if damaged else []),
+        *([Column("State", colours={"damaged": "red", "incomplete": "amber"})] if flawed else []),
         Column("Id"),
     ]
     rows = [
@@ -49,7 +49,7 @@ def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> l
             backup.kind.value,
             number(backup.devices),
             number(backup.variables),
-            *([backup.state.value] if damaged else []),
+            *([_flaw(backup) or backup.state.value] if flawed else []),
             backup.id if layout.width is None else short[backup.id],
         ]
         for backup in backups
@@ -58,7 +58,17 @@ def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> l
     added = size(sum(backup.added for backup in backups))
     data = size(sum(backup.data for backup in backups))
     total = f"{counted(len(backups), 'backup')}, {added} added in all, for {data} of data."
-    return [*laid_out.lines, "", total, *laid_out.note()]
+    lines = [*laid_out.lines, "", total]
+    if any(backup.missing for backup in backups):
+        lines += folded("Incomplete: the data of a device could not be read then.", layout)
+    return [*lines, *laid_out.note()]
+
+
+def _flaw(backup: Backup) -> str:
+    """What is wrong with a backup, in a word; nothing where it is whole."""
+    if backup.state is not BackupState.COMPLETE:
+        return backup.state.value
+    return "incomplete" if backup.missing else ""
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
