@@ -1,4 +1,4 @@
-"""Processes that end with their parent, work that is cancelled in the middle, and a full disk."""
+"""Processes that end with their parent, and work that is cancelled in the middle."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 import os
 import platform
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,10 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
-from clean_up_support import check_clean, contents
-from promises_support import (
-    World,
-    adopted,
-    all_rows,
-    backed_up,
-    leftovers,
-    make_world,
-    query,
-    restored,
-)
+from promises_support import adopted, backed_up, leftovers, make_world, query, restored
 
 from engine.children import Children
-from engine.cleaning import clean_up
-from engine.errors import Cancelled, Failed, StorageFailed
-from engine.lock import WorkLock
-from engine.project.demo.instance import write_instance
-from engine.project.instance import find
+from engine.errors import Cancelled, Failed
 from engine.snapshot.tasks import begin
 
 ROOT = Path(__file__).parents[2]
@@ -170,117 +155,3 @@ def _never_done(patched: pytest.MonkeyPatch) -> asyncio.Event:
 
     patched.setattr(Children, "run", run)
     return asked
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own of a few MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount, unmount = shutil.which("mount"), shutil.which("umount")
-    if os.geteuid() != 0 or platform.system() != "Linux" or not mount or not unmount:
-        pytest.skip("only root may mount a small disk, and only on Linux")
-    options = ["-t", "tmpfs", "-o", "size=12m,mode=700", "none", str(folder)]
-    mounted = subprocess.run([mount, *options], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run([unmount, str(folder)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Fill a disk but for some bytes."""
-    status = os.statvfs(disk)
-    filler = disk / "filler"
-    filler.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - leave)))
-    return filler
-
-
-@pytest.mark.parametrize("leave", [0, 40_000, 200_000])
-async def test_a_full_disk_makes_a_backup_fail_and_harms_no_other(
-    tmp_path: Path, small_disk: Path, leave: int
-) -> None:
-    world = World(tmp_path)
-    until = world.now.moment
-    write_instance(world.source, seed=5, devices=4, rows=9000, until=until, port=18901)
-    disk = World(small_disk)
-    (small_disk / "source").symlink_to(world.source)
-    async with disk.opened() as engine:
-        await adopted(engine, disk)
-        first = await backed_up(engine)
-        wanted = all_rows(world.source)
-        disk.now.pass_by(days=1)
-        _rewrite(world)
-        filler = fill(small_disk, leave)
-        with pytest.raises(StorageFailed) as told:
-            await backed_up(engine)
-        assert told.value.exit_code == 7
-        assert told.value.hint
-        assert leftovers(disk.home) == []
-        filler.unlink()
-        assert await engine.backups("Plant") == [first]
-    shutil.copytree(disk.home, tmp_path / "home")  # where there is room
-    (tmp_path / "home").chmod(0o700)
-    async with world.opened() as engine:
-        report = await restored(engine, "Copy", first.id)
-        assert all_rows(report.project.path) == wanted
-        await backed_up(engine)
-
-
-def _rewrite(world: World) -> None:
-    """Change every page of every device, in a way that does not compress."""
-    for file in find(world.source).devices.glob("*.db"):
-        query(file, "SELECT 1")
-        subprocess.run([sys.executable, "-c", _REWRITE, str(file)], check=True, capture_output=True)
-
-
-_REWRITE = """
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-db.execute("UPDATE data SET metadata = hex(randomblob(60))")
-db.commit()
-"""
-
-
-@pytest.mark.parametrize("leave", [0, 40_000])
-async def test_on_a_full_disk_a_clean_up_makes_room(small_disk: Path, leave: int) -> None:
-    world = World(small_disk)
-    until = world.now.moment
-    write_instance(world.source, seed=5, devices=4, rows=2500, until=until, port=18901)
-    made = []
-    async with world.opened() as engine:
-        await adopted(engine, world)
-        for _ in range(3):
-            made.append((await backed_up(engine)).id)
-            world.now.pass_by(days=1)
-            _rewrite(world)
-    repository = world.repository()
-    before = contents(repository)
-    filler = fill(small_disk, leave)
-    with WorkLock(world.home):
-        done = await clean_up(repository, made[:2], small_disk, lambda _: None)
-    assert done.deleted > 0
-    assert done.freed > 0
-    assert contents(repository) == {made[2]: before[made[2]]}
-    assert leftovers(world.home) == []
-    filler.unlink()
-    with WorkLock(world.home):
-        await clean_up(repository, made[:2], small_disk, lambda _: None)
-    assert contents(repository) == {made[2]: before[made[2]]}
-    check_clean(repository)
-
-
-async def test_a_restore_without_room_is_refused_before_it_begins(
-    tmp_path: Path, small_disk: Path
-) -> None:
-    world = make_world(tmp_path)
-    disk = World(small_disk)
-    (small_disk / "source").symlink_to(world.source)
-    async with disk.opened() as engine:
-        await adopted(engine, disk)
-        await backed_up(engine)
-        with pytest.raises(StorageFailed, match="are free") as told:
-            await restored(engine, "Copy")
-        assert told.value.exit_code == 7
-        assert leftovers(disk.home) == []
-        assert [each.name for each in await engine.projects()] == ["Plant"]
