@@ -26,6 +26,10 @@ class Invocation(NamedTuple):
         given = self.given_home or os.environ.get("BACKSTAY_HOME")
         return Path(given).absolute() if given else default_home()
 
+    def for_anyone(self) -> Invocation:
+        """The same, for commands that do not ask who calls them."""
+        return self._replace(user=None)
+
     def command_line(self, *arguments: str) -> str:
         """A command to run next, ready for a shell, for the same home and the same user."""
         words = ["backstay"]

@@ -45,7 +45,7 @@ async def show(work: Watched) -> None:
 
 def _far(progress: Progress) -> str:
     """How far a stage is, in words; nothing where its size is not known."""
-    from tui.wording import duration, size
+    from tui.wording import about, size
 
     if not progress.total:
         return ""
@@ -53,5 +53,5 @@ def _far(progress: Progress) -> str:
     if progress.rate:
         told.append(f"{size(round(progress.rate))}/s")
     left = progress.seconds_left
-    told.append("estimating" if left is None else f"{duration(max(1, round(left)))} left")
+    told.append("estimating" if left is None else f"{about(left)} left")
     return ", ".join(told)

@@ -10,7 +10,7 @@ from pathlib import Path
 _BARE = re.compile(r"[A-Za-z0-9_./:@+=,-]+")
 
 _UNIT = """\
-# To install it: backstay worker --unit | sudo tee /etc/systemd/system/backstay.service
+# To install it: {again} | sudo tee /etc/systemd/system/backstay.service
 # Then: sudo systemctl daemon-reload && sudo systemctl enable --now backstay
 [Unit]
 Description=Backstay: backups of projects, every day
@@ -50,13 +50,14 @@ WantedBy=multi-user.target
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
 
 
-def unit_text(home: Path) -> str:
+def unit_text(home: Path, again: str) -> str:
     """The unit for the worker of the home at `home`, run as the account that the home belongs to.
 
-    Raises `NotFound` where there is no home. It stops neither the reading of projects, wherever
-    they are, nor the writing to their databases' logs, which reading takes in WAL mode.
+    `again` is the command that prints it. Raises `NotFound` where there is no home, `Invalid` where
+    a unit cannot name it. It stops neither the reading of projects, wherever they are, nor the
+    writing to their databases' logs, which reading takes in WAL mode.
     """
-    from engine import NotFound, login_name
+    from engine import Invalid, NotFound, login_name
 
     if not home.is_dir():
         raise NotFound(
@@ -66,9 +67,16 @@ def unit_text(home: Path) -> str:
         )
     owner = home.stat().st_uid
     program = program_words()
+    unnamed = next((word for word in (str(home), *program) if not word.isprintable()), None)
+    if unnamed is not None:
+        raise Invalid(
+            f"A unit cannot name {unnamed}: there are characters in it that do not print.",
+            hint="Choose a folder with another name, or start it by hand with: backstay worker",
+        )
     places = [home, *(Path(word) for word in program if word.startswith("/"))]
     hidden = any(place.is_relative_to(temporary) for place in places for temporary in _TEMPORARY)
     return _UNIT.format(
+        again=again,
         mount=_quoted(str(home)),
         user=login_name() if owner == os.getuid() else str(owner),
         command=" ".join(
@@ -93,12 +101,12 @@ def program_words() -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """A word as a unit takes it: its specifiers and all else but plain characters escaped."""
+    """A word as a unit takes it, in its commands and in its lists of folders.
+
+    The latter know quotes and backslashes, but no codes such as ``\\x20``.
+    """
     word = word.replace("%", "%%")
     if _BARE.fullmatch(word):
         return word
-    inner = "".join(
-        f"\\x{byte:02x}" if byte < 32 or byte > 126 else "\\" * (byte in b'"\\') + chr(byte)
-        for byte in os.fsencode(word)
-    )
+    inner = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{inner}"'

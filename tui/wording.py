@@ -102,6 +102,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def about(seconds: float) -> str:
+    """A duration that is a guess, in whole seconds: ``about 2 s``, ``about 3 min 05 s``."""
+    whole = max(1, round(seconds))
+    return f"about {whole} s" if whole < 60 else f"about {duration(whole)}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: ``ana``, ``ana and rui``, ``ana, rui and marta``."""
     if len(names) < 2:

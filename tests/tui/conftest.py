@@ -9,10 +9,12 @@ import json
 import os
 import pty
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 INSTANCE = ROOT / "tests" / "data" / "instance"
 PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n'
 MAIN = "from tui.__main__ import program; program()"
+PATIENCE = 60.0  # seconds after which a test gives up
 _TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 
 
@@ -58,6 +61,7 @@ class Runner:
     def __init__(self, home: Path, user: str = "ana") -> None:
         self.home = home
         self.user = user
+        self._started: list[subprocess.Popen[str]] = []
 
     def __call__(self, *arguments: str, user: str | None = None, stdin: str = "") -> Answer:
         """Run ``backstay ARGUMENTS``, without a terminal."""
@@ -70,12 +74,55 @@ class Runner:
             sys.stdin = before
         return Answer(code, out.getvalue(), err.getvalue())
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``backstay ARGUMENTS`` in a process of its own, without a terminal."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, "--home", str(self.home), "--as", self.user, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.02)
+
+    def until_worker(self, state: str) -> None:
+        """Wait until a worker "stays", or there is "none" that does."""
+        self.until(lambda: json.loads(self("status", "--json").out)["worker"] == state)
+
+    def until_jobs(self, project: str, *states: str) -> list[dict[str, Any]]:
+        """Wait until the jobs of a project are in these states, newest first; gives them."""
+
+        def now() -> list[dict[str, Any]]:
+            jobs: list[dict[str, Any]] = self("jobs", "--project", project, "--json").json
+            return jobs
+
+        self.until(lambda: tuple(job["state"] for job in now()) == states)
+        return now()
+
+    def end(self) -> None:
+        """End what was started and still runs."""
+        for process in self._started:
+            if process.poll() is None:
+                process.terminate()
+            process.communicate()
+
 
 class Terminal:
     """A command on a terminal of 80 columns, which a person types at."""
 
     def __init__(self, code: str, *arguments: str) -> None:
         self._ours, theirs = pty.openpty()
+        self._hung_up = False
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self._process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL + code, *arguments],
@@ -107,9 +154,16 @@ class Terminal:
             self.text += part
         return self._process.wait()
 
+    def hang_up(self) -> int:
+        """Take the terminal away, as a connection that drops does; gives how the command ended."""
+        os.close(self._ours)
+        self._hung_up = True
+        return self._process.wait()
+
     def close(self) -> None:
         """End the command if it still runs."""
-        os.close(self._ours)
+        if not self._hung_up:
+            os.close(self._ours)
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -174,10 +228,55 @@ def instance(_prepared: Path) -> Path:
 
 
 @pytest.fixture
-def backstay(_prepared: Path, tmp_path: Path) -> Runner:
+def backstay(_prepared: Path, tmp_path: Path) -> Iterator[Runner]:
     """Commands for a home of one's own: ana and rui own Plant 7, joao collaborates, one backup."""
     shutil.copytree(_prepared / "home", tmp_path / "home")
-    return Runner(tmp_path / "home")
+    run = Runner(tmp_path / "home")
+    yield run
+    run.end()
+
+
+@pytest.fixture
+def source(tmp_path: Path, instance: Path) -> Path:
+    """A copy of the instance that a test may change."""
+    return Path(shutil.copytree(instance, tmp_path / "source"))
+
+
+@pytest.fixture
+def damaged(backstay: Runner, source: Path) -> str:
+    """The name of a project whose backup fails: one of its devices is no database."""
+    device_file(source).write_bytes(b"this is no database" * 1000)
+    assert backstay("adopt", str(source), "--name", "Harbour").code == 0
+    return "Harbour"
+
+
+class Held:
+    """A project one of whose databases is held by a writer, so that its backup does not end."""
+
+    name = "Busy"
+
+    def __init__(self, database: Path) -> None:
+        self._writer = sqlite3.connect(database, isolation_level=None)
+        self._writer.execute("BEGIN EXCLUSIVE")
+
+    def let_go(self) -> None:
+        """Let the backup go on."""
+        self._writer.close()
+
+
+@pytest.fixture
+def held(backstay: Runner, source: Path) -> Iterator[Held]:
+    """Such a project of ana's."""
+    assert backstay("adopt", str(source), "--name", Held.name).code == 0
+    holder = Held(device_file(source))
+    yield holder
+    holder.let_go()
+
+
+def device_file(source: Path) -> Path:
+    """The database of one device of an instance."""
+    (file,) = source.rglob("715f6b96bfa47992f15881f9.db")
+    return file
 
 
 @pytest.fixture

@@ -21,8 +21,17 @@ READING = [
     ["costs"],
     ["audit"],
     ["repository", "key"],
+    ["status"],
+    ["jobs"],
+    ["jobs", "4f2a81c0", "--watch"],
+    ["schedule", "P"],
 ]
 CHANGING = [
+    ["cleanup", "P"],
+    ["cancel", "4f2a81c0"],
+    ["schedule", "P", "--keep", "1", "--yes"],
+    ["notify", "--test"],
+    ["worker", "--once"],
     ["backup", "P"],
     ["restore", "P@latest", "--name", "Q", "--accept-cost", "49"],
     ["wake", "P"],

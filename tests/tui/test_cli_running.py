@@ -178,7 +178,7 @@ async def test_the_bar_shows_stage_and_bytes_on_standard_error_only(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "[red]storing" in captured.err
-    assert "1.0/4.0 MB" in captured.err
+    assert "1.0 MB of 4.0 MB, estimating" in captured.err
     assert "\x1b[2J" not in captured.err
 
 

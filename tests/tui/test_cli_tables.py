@@ -18,10 +18,18 @@ from engine import (
     ContentLine,
     CostLine,
     DeviceFacts,
+    Health,
+    HealthState,
+    Job,
+    JobKind,
+    JobState,
     MissingCode,
     Money,
     NewToken,
     Origin,
+    Plan,
+    PlannedRun,
+    Progress,
     Project,
     ProjectState,
     QuietItem,
@@ -36,10 +44,13 @@ from tui.plain_text import cells
 from tui.table import Column, table
 from tui.views.audit import audit_table
 from tui.views.backups import backups_table, details_lines, short_ids
+from tui.views.health import health_lines
+from tui.views.jobs import job_lines, jobs_table
 from tui.views.money import costs_table
 from tui.views.projects import members_table, projects_table
 from tui.views.quotes import quote_lines
 from tui.views.restored import quiet_table, report_lines, tokens_table
+from tui.views.schedules import leaving_table, plan_lines
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 HOSTILE = "\x1b[2J\u202eA device whose name is very much longer than a table has room for"
@@ -121,6 +132,47 @@ QUOTE = Quote(
 )
 COST = CostLine("0123456789ab", HOSTILE, "2026-11", Decimal("176.4705"), euros("49"), euros("6"))
 AUDIT = AuditLine(7, NOW, HOSTILE, "restore", HOSTILE, Verdict.REFUSED, "not an owner " * 12)
+JOB = Job(
+    id="4f2a81c09d3e",
+    kind=JobKind.BACKUP,
+    project="0123456789ab",
+    project_name=HOSTILE,
+    user="ana",
+    state=JobState.FAILED,
+    asked=NOW,
+    progress=Progress("reading the databases", 604_000_000, 920_000_000, 210_000_000.0),
+    started=NOW,
+    finished=NOW + timedelta(seconds=4.2),
+    error="Damaged",
+    reason=HOSTILE * 2,
+    hint="Mend what it names, then try again. " * 4,
+    slot="2026-11-23",
+    attempt=2,
+)
+RUNNING = JOB._replace(state=JobState.RUNNING, finished=None, reason="", hint="")
+HEALTH = Health(
+    project="0123456789ab",
+    project_name=HOSTILE,
+    state=HealthState.FAILING,
+    reason="The backup failed: " + HOSTILE,
+    last_good=NOW - timedelta(days=3),
+    next_run=NOW + timedelta(hours=21),
+    zone="Australia/Lord_Howe",
+    running=RUNNING,
+    hint="Backups that were made before are safe. " * 3,
+)
+PLAN = Plan(
+    project="0123456789ab",
+    project_name=HOSTILE,
+    at="01:30",
+    zone="America/Argentina/ComodRivadavia",
+    keep=7,
+    runs=(
+        PlannedRun("2026-11-24", NOW + timedelta(hours=21), ""),
+        PlannedRun("2026-11-25", NOW + timedelta(hours=45), "01:30 does not exist " * 5),
+    ),
+    notes=("2026-11-22: not doubled: " + HOSTILE,),
+)
 
 VIEWS: dict[str, Callable[[Layout], list[str]]] = {
     "projects": lambda layout: projects_table(
@@ -140,6 +192,12 @@ VIEWS: dict[str, Callable[[Layout], list[str]]] = {
     "wake": lambda layout: quiet_table(QUIET, "Put back", layout),
     "costs": lambda layout: costs_table([COST], layout),
     "audit": lambda layout: audit_table([AUDIT], layout),
+    "jobs": lambda layout: jobs_table([RUNNING, JOB], layout),
+    "job": lambda layout: job_lines(JOB, NOW, layout),
+    "running job": lambda layout: job_lines(RUNNING, NOW, layout),
+    "status": lambda layout: health_lines([HEALTH], NOW, layout),
+    "schedule": lambda layout: plan_lines(PLAN, NOW, Invocation(), layout, worker_stays=False),
+    "leaving": lambda layout: leaving_table([backup(22), backup(23)], None, NOW, layout),
 }
 
 
@@ -157,7 +215,7 @@ def test_hostile_names_are_neutralised_in_every_view(view: str) -> None:
     assert "\u202e" not in text
 
 
-@pytest.mark.parametrize("view", sorted(VIEWS.keys() - {"quote", "backups"}))
+@pytest.mark.parametrize("view", sorted(VIEWS.keys() - {"quote", "backups", "leaving"}))
 def test_piped_output_cuts_no_name(view: str) -> None:
     text = " ".join("\n".join(VIEWS[view](Layout())).split())
     assert "\\x1b[2J\\u202eA device whose name is very much longer than a table has" in text
@@ -257,3 +315,46 @@ def test_a_collaborator_reads_whose_the_backups_are() -> None:
 def test_costs_are_summed_by_currency() -> None:
     other = COST._replace(creation_fee=Money(Decimal(10), "USD"), running=Money(Decimal(1), "USD"))
     assert "In all 110.00 EUR, 11.00 USD." in costs_table([COST, COST, other], Layout())
+
+
+def test_a_job_that_took_no_time_is_told_as_done() -> None:
+    done = JOB._replace(state=JobState.SUCCEEDED, finished=NOW, reason="", hint="")
+    assert jobs_table([done], Layout())[1].endswith("  ana  done")
+    assert "took" not in "\n".join(job_lines(done, NOW, Layout()))
+    longer = done._replace(finished=NOW + timedelta(milliseconds=12))
+    assert jobs_table([longer], Layout())[1].endswith("  took 12 ms")
+    never_began = done._replace(state=JobState.CANCELLED, started=None)
+    assert jobs_table([never_began], Layout())[1].endswith("  –")
+
+
+def test_a_running_job_tells_how_far_it_is_and_how_long_it_will_take() -> None:
+    text = "\n".join(job_lines(RUNNING, NOW, Layout()))
+    assert "604.0 MB of 920.0 MB, 65 %, 210.0 MB/s" in text
+    assert "  Left     about 2 s" in text
+    assert jobs_table([RUNNING], Layout())[1].endswith("  65 %, about 2 s left")
+    unknown = RUNNING._replace(progress=Progress("looking", 0, 0))
+    assert "estimating" in "\n".join(job_lines(unknown, NOW, Layout()))
+    assert jobs_table([unknown], Layout())[1].endswith("  looking")
+
+
+def test_a_slot_that_ran_again_and_those_that_went_otherwise_are_told() -> None:
+    text = "\n".join(job_lines(JOB, NOW, Layout()))
+    assert "the scheduled backup of 2026-11-23, once more after its worker had died" in text
+    assert "not doubled" in "\n".join(
+        plan_lines(PLAN, NOW, Invocation(), Layout(), worker_stays=True)
+    )
+
+
+def test_remarks_have_a_column_only_where_there_are_some() -> None:
+    def titles(plan: Plan) -> str:
+        lines = plan_lines(plan, NOW, Invocation(), Layout(), worker_stays=True)
+        return next(line for line in lines if line.startswith("Next runs"))
+
+    assert titles(PLAN).split("  ")[-1] == "Remark"
+    assert "Remark" not in titles(PLAN._replace(runs=PLAN.runs[:1]))
+
+
+def test_each_date_of_a_plan_is_told_in_its_own_zone() -> None:
+    text = "\n".join(health_lines([HEALTH], NOW, Layout()))
+    assert "Fri 20 Nov 2026 17:00 UTC+11, 3 days ago" in text
+    assert "Tue 24 Nov 2026 14:00 UTC+11, in 21 hours" in text

@@ -45,9 +45,13 @@ def _lines(report: CleanUpReport, removed: list[Backup], plan: Plan) -> list[str
     from tui.views.schedules import leaving_table
     from tui.wording import counted, size
 
-    went = counted(len(removed), "backup") if removed else "No backup"
+    name, count = plan.project_name, len(report.removed)
     freed = f"{size(report.freed)} freed" if report.freed > 0 else "nothing was freed"
-    lines = [plain(f"{went} of {plan.project_name} went, {freed}.")]
+    if count:
+        is_or_are = "is" if count == 1 else "are"
+        lines = [plain(f"{counted(count, 'backup')} of {name} {is_or_are} removed, {freed}.")]
+    else:
+        lines = [plain(f"No backup of {name} was to be removed, {freed}.")]
     if removed:
         lines += ["", *leaving_table(removed, plan.zone, system_clock(), layout())]
     return lines + notes(report.notes, layout())

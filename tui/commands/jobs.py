@@ -10,6 +10,8 @@ from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
 from tui.running import watch, with_engine
 
+_MOST = 100  # jobs in the list
+
 
 @click.command(
     "jobs",
@@ -21,7 +23,7 @@ from tui.running import watch, with_engine
 @click.option("--project", metavar="PROJECT", help="Only the jobs of this project.")
 @pass_invocation
 def command(invocation: Invocation, job: str | None, watches: bool, project: str | None) -> None:
-    """List the jobs of your projects, or show one.
+    """List the latest jobs of your projects, or show one.
 
     JOB is its id or the beginning of it. With --watch the exit code is how the job ended; Ctrl+C
     ends the watching and not the job.
@@ -37,17 +39,20 @@ def command(invocation: Invocation, job: str | None, watches: bool, project: str
 
 
 def _list(invocation: Invocation, project: str | None) -> None:
-    jobs = with_engine(invocation, lambda engine: engine.jobs(project))
+    jobs = with_engine(invocation, lambda engine: engine.jobs(project, limit=_MOST))
     if invocation.json:
         print_json([job.as_json() for job in jobs])
         return
     if not jobs:
-        print_lines(["Nothing was asked for yet."])
+        print_lines(["Nothing was asked for yet, of projects that you own."])
         return
     from tui.views.jobs import jobs_table
 
+    lines = [*jobs_table(jobs, layout()), ""]
+    if len(jobs) == _MOST:
+        lines.append(f"These are the latest {_MOST}.")
     one = plain(invocation.command_line("jobs", jobs[0].id[:8]))
-    print_lines([*jobs_table(jobs, layout()), "", f"See one with: {one}"])
+    print_lines([*lines, f"See one with: {one}"])
 
 
 def _show(invocation: Invocation, ref: str, watches: bool) -> None:

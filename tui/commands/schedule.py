@@ -86,17 +86,21 @@ def _going(invocation: Invocation, project: str, keep: int) -> _Leaving:
 
 
 def _confirm(invocation: Invocation, going: _Leaving, keep: int | None) -> None:
-    """Ask whether these backups may go; raises `click.UsageError` where nobody agrees."""
+    """Ask whether these backups may go; raises `Invalid` where nobody agrees."""
+    from engine import Invalid
+
     if invocation.json or not can_ask():
-        raise click.UsageError(
-            f"With --keep {keep} the next clean-up will remove {going.how_many()}: give --yes to "
-            "agree. Nothing was changed."
+        raise Invalid(
+            f"With --keep {keep} the next clean-up would remove {going.how_many()}.",
+            hint="Nothing was changed. Give --yes to agree to that.",
         )
     print_aside(f"The next clean-up will remove {going.how_many()}:")
     for line in going.table(layout()._replace(colour=False)):
         print_aside(line)
     if not agree(f"Keep {keep} from now on?"):
-        raise click.UsageError("You did not agree. Nothing was changed.")
+        raise Invalid(
+            "You did not agree.", hint="Nothing was changed. Choose a larger --keep, or agree."
+        )
 
 
 def _print(invocation: Invocation, project: str, going: _Leaving) -> None:
@@ -114,5 +118,5 @@ def _print(invocation: Invocation, project: str, going: _Leaving) -> None:
     if going.backups:
         clean = plain(invocation.command_line("cleanup", plan.project_name))
         lines += ["", f"Nothing was removed now; the next clean-up removes {going.how_many()}:"]
-        lines += [*going.table(layout()), f"To remove now what goes: {clean}"]
+        lines += [*going.table(layout()), f"To remove them now: {clean}"]
     print_lines(lines)

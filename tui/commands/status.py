@@ -58,6 +58,6 @@ def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[s
     if stays:
         lines += ["", "A worker stays and keeps the schedules."]
     else:
-        start = plain(invocation.command_line("worker"))
+        start = plain(invocation.for_anyone().command_line("worker"))
         lines += ["", f"No worker stays. Start one with: {start}"]
     return [*lines, f"SQLite's library is {sqlite3.sqlite_version}."]

@@ -37,7 +37,8 @@ def command(invocation: Invocation, once: bool, unit: bool) -> None:
 def _work(invocation: Invocation, *, stay: bool) -> None:
     from engine import Busy, run_worker
 
-    if stay and not invocation.json and is_terminal(sys.stderr):
+    tells = not invocation.json and is_terminal(sys.stderr)
+    if stay and tells and invocation.home.is_dir():
         print_aside(f"Starting the worker of {invocation.home}. Ctrl+C ends it cleanly.")
     try:
         run(lambda: run_worker(invocation.home, stay=stay))
@@ -47,13 +48,14 @@ def _work(invocation: Invocation, *, stay: bool) -> None:
     if invocation.json:
         print_json({"worker": "ended"})
     else:
-        print_lines(["The worker has ended." if stay else "Nothing is left to do."])
+        print_lines(["The worker has ended."])
 
 
 def _print_unit(invocation: Invocation) -> None:
     from tui.unit import unit_text
 
-    text = unit_text(invocation.home)
+    again = invocation.for_anyone().command_line("worker", "--unit")
+    text = unit_text(invocation.home, again)
     if invocation.json:
         print_json({"unit": text})
     else:

@@ -11,8 +11,10 @@ from tui.plain_text import plain
 from tui.table import Column, table
 from tui.views.backups import short_ids
 from tui.views.facts import facts, folded
-from tui.wording import age, date_with_zone, duration, short_date, size
+from tui.wording import NONE, about, age, date_with_zone, duration, short_date, size
 
+_SHORTEST = 0.001  # seconds
+_STARTING, _ESTIMATING = "starting", "estimating"
 _STATES = {
     "queued": "dim",
     "succeeded": "green",
@@ -53,10 +55,10 @@ def progress_text(job: Job) -> str:
     """How far a job is or how long it took, in a few words; why, where it failed."""
     if job.state is JobState.RUNNING:
         done = percent(job)
-        return f"{done}, {left_text(job)}" if done else job.progress.stage
+        return f"{done}, {left_text(job)}" if done else job.progress.stage or _STARTING
     if job.state is JobState.QUEUED:
         return "waits"
-    return job.reason or _took(job)
+    return job.reason or _took(job) or ("done" if job.state is JobState.SUCCEEDED else NONE)
 
 
 def percent(job: Job) -> str:
@@ -68,7 +70,7 @@ def percent(job: Job) -> str:
 def left_text(job: Job) -> str:
     """How long a running job will still take."""
     left = job.progress.seconds_left
-    return "estimating" if left is None else f"about {duration(max(1, round(left)))} left"
+    return _ESTIMATING if left is None else f"{about(left)} left"
 
 
 def job_lines(job: Job, now: datetime, layout: Layout) -> list[str]:
@@ -97,16 +99,18 @@ def job_lines(job: Job, now: datetime, layout: Layout) -> list[str]:
 
 def _progress(job: Job) -> list[tuple[str, str]]:
     progress = job.progress
-    pairs = [("Stage", progress.stage or "starting")]
+    pairs = [("Stage", progress.stage or _STARTING)]
     if progress.total:
         done = f"{size(progress.done)} of {size(progress.total)}, {percent(job)}"
         rate = f", {size(round(progress.rate))}/s" if progress.rate else ""
         pairs.append(("Done", done + rate))
-    return [*pairs, ("Left", left_text(job))]
+    left = progress.seconds_left
+    return [*pairs, ("Left", _ESTIMATING if left is None else about(left))]
 
 
 def _took(job: Job) -> str:
-    """How long a job took; nothing where it never began."""
+    """How long a job took; nothing where it never began, or took less than can be told."""
     if job.started is None or job.finished is None:
         return ""
-    return f"took {duration(max(0.0, (job.finished - job.started).total_seconds()))}"
+    seconds = (job.finished - job.started).total_seconds()
+    return f"took {duration(seconds)}" if seconds >= _SHORTEST else ""

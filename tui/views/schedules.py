@@ -25,7 +25,7 @@ def plan_lines(
         every_day = ("schedule", name, "--at", "03:00", "--timezone", "Europe/Lisbon")
         lines.append(f"Every day, with: {plain(invocation.command_line(*every_day))}")
     else:
-        said = f"{name} is backed up every day at {plan.at}, {plan.zone}."
+        said = f"{name} is backed up every day at {plan.at} ({plan.zone})."
         lines = folded(plain(said), layout)
     kept = "backup" if plan.keep == 1 else f"{plan.keep} backups"
     lines.append(f"It keeps the most recent {kept}.")
@@ -33,25 +33,26 @@ def plan_lines(
         lines += ["", *_runs_table(plan, now, layout)]
     lines += notes(plan.notes, layout, title="What went otherwise")
     if plan.runs and not worker_stays:
-        start = plain(invocation.command_line("worker"))
+        start = plain(invocation.for_anyone().command_line("worker"))
         said = "No worker is running that stays, so none of these would be made."
         lines += ["", *folded(said, layout), f"Start one with: {start}"]
     return lines
 
 
 def _runs_table(plan: Plan, now: datetime, layout: Layout) -> list[str]:
-    columns = [Column("Next runs"), Column("That is"), Column("Remark", folds=True)]
-    rows = [
-        [date_there(run.due, plan.zone), ahead(run.due, now), run.remark or NONE]
-        for run in plan.runs
-    ]
+    columns = [Column("Next runs"), Column("That is")]
+    rows = [[date_there(run.due, plan.zone), ahead(run.due, now)] for run in plan.runs]
+    if any(run.remark for run in plan.runs):
+        columns.append(Column("Remark", folds=True))
+        rows = [[*row, run.remark or NONE] for row, run in zip(rows, plan.runs, strict=True)]
     return list(table(columns, rows, layout).lines)
 
 
 def leaving_table(
     backups: Sequence[Backup], zone: str | None, now: datetime, layout: Layout
 ) -> list[str]:
-    """Backups that go, or went."""
+    """Backups that go, or went, newest first."""
+    backups = sorted(backups, key=lambda backup: (backup.date, backup.id), reverse=True)
     short = short_ids([backup.id for backup in backups])
     columns = [
         Column("Date"),
