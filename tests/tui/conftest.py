@@ -158,7 +158,7 @@ class Terminal:
         """Take the terminal away, as a connection that drops does; gives how the command ended."""
         os.close(self._ours)
         self._hung_up = True
-        return self._process.wait()
+        return self._process.wait(PATIENCE)
 
     def close(self) -> None:
         """End the command if it still runs."""

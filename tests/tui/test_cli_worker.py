@@ -165,9 +165,10 @@ def test_a_unit_is_understood_whatever_the_home_is_called(
     shutil.move(backstay.home, home)
     text = unit_text(home, "backstay worker --unit")
     service = unit_of(text)["Service"]
-    escaped = shlex.split(service["ExecStart"])[-2]
-    assert escaped.replace("$$", "$").replace("%%", "%") == str(home)
-    assert shlex.split(service["ReadWritePaths"])[0].replace("%%", "%") == str(home)
+    of_unit = str(home).replace("%", "%%")  # a sign with a meaning there stands twice
+    assert shlex.split(service["ExecStart"])[-2] == of_unit.replace("$", "$$")
+    assert shlex.split(service["ReadWritePaths"]) == [of_unit]
+    assert shlex.split(unit_of(text)["Unit"]["RequiresMountsFor"]) == [of_unit]
     checker = shutil.which("systemd-analyze")
     if checker is not None:
         unit = tmp_path / "backstay-test.service"
@@ -268,18 +269,23 @@ def test_what_runs_is_told(backstay: Runner, held: Held) -> None:
 
 
 class Listener:
-    """A server on this machine that keeps what it is sent, and answers as it is told."""
+    """A server on this machine that keeps what it is sent."""
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
-        self.answer = 200
+        self.called: list[str] = []  # the paths that were asked for
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 listener.heard.append(json.loads(body))
-                self.send_response(listener.answer)
+                self.send_response(200)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                listener.called.append(self.path)
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -290,9 +296,14 @@ class Listener:
         self._thread.start()
 
     @property
+    def place(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
     def url(self) -> str:
         """Where to send to, with a password in it."""
-        return f"json://ana:hunter2@127.0.0.1:{self._server.server_port}/secret-path"
+        return f"json://ana:hunter2@{self.place}/secret-path"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -377,6 +388,18 @@ def test_trouble_is_told_once_and_once_that_it_is_over(
     assert [message["title"] for message in listener.heard[1:]] == [
         f"Backstay: {damaged} is backed up again"
     ]
+
+
+def test_a_healthcheck_is_called_after_good_backups_only(
+    backstay: Runner, listener: Listener, damaged: str
+) -> None:
+    with (backstay.home / "backstay.toml").open("a") as settings:
+        settings.write(f'\n[healthcheck]\nurl = "http://{listener.place}/ping/1234"\n')
+    assert backstay("backup", damaged).code == 6
+    assert backstay("cleanup", damaged).code == 0
+    assert listener.called == []
+    assert backstay("backup", "Plant 7").code == 0
+    assert listener.called == ["/ping/1234"]
 
 
 def test_the_program_is_run_as_the_unit_does(backstay: Runner) -> None:
