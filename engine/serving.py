@@ -5,6 +5,7 @@ It is kept apart from `engine.children`, which a child does not need, so that ch
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -41,7 +42,8 @@ def start(sockets: str, *preload: str) -> None:
     for other in numbers:
         if other != first:
             os.close(other)
-    serve(first)
+    with contextlib.suppress(ConnectionError):  # a parent that is gone needs no answer
+        serve(first)
     os._exit(0)  # a copy of a process has nothing of its own to tidy up
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,6 +64,22 @@ def test_children_end_when_their_parent_is_killed_in_the_middle_of_a_task() -> N
             if not select.select([handle], [], [], 0)[0]:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
             os.close(handle)
+
+
+def test_a_child_that_comes_up_when_its_parent_is_gone_says_nothing() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    code = "import sys; from engine.serving import start; start(sys.argv[1])"
+    with theirs:
+        child = subprocess.run(
+            [sys.executable, "-c", code, str(theirs.fileno())],
+            cwd=ROOT,
+            pass_fds=(theirs.fileno(),),
+            capture_output=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert child.stdout + child.stderr == b""
 
 
 async def test_a_child_that_dies_makes_the_work_fail_and_no_more(
