@@ -12,7 +12,18 @@ from engine.catalog.backups import SHORTEST_PREFIX
 from engine.errors import Invalid, NotAllowed, NotFound
 from engine.following import succeeded
 from engine.handle import Handle
-from engine.model import Backup, CleanUpReport, Delivery, Job, JobKind, Plan, PlannedRun, Verdict
+from engine.home import REPOSITORY
+from engine.model import (
+    Backup,
+    CleanUpReport,
+    Delivery,
+    Job,
+    JobKind,
+    Plan,
+    PlannedRun,
+    Storage,
+    Verdict,
+)
 from engine.names import shown
 from engine.planning import Planner, schedule_of
 from engine.session import Gone, Session
@@ -86,10 +97,10 @@ class Jobs(Session):
 
     async def plan(self, ref: str) -> Plan:
         """When a project is backed up, the next runs, and how many backups it keeps."""
-        return await self._plan(await self._project(ref, Action.SEE_BACKUPS))
+        row = await self._project(ref, Action.SEE_BACKUPS)
+        return await self._plan(row, await self._catalog.schedules.get(row.id))
 
-    async def _plan(self, row: ProjectRow) -> Plan:
-        plan = await self._catalog.schedules.get(row.id)
+    async def _plan(self, row: ProjectRow, plan: ScheduleRow) -> Plan:
         schedule = schedule_of(plan)
         runs: list[PlannedRun] = []
         if schedule is not None:
@@ -119,11 +130,39 @@ class Jobs(Session):
         or a number of backups that is none. With fewer backups to keep, the next clean-up removes
         what `would_remove` tells.
         """
+        row = await self._project(ref, Action.SET_SCHEDULE)
+        plan = await self._catalog.schedules.get(row.id)
+        changed = self._changed(plan, at=at, zone=zone, keep=keep, off=off)
+        detail = f"{changed.at:%H:%M} {changed.zone}" if changed.at else "by hand only"
+        async with self._catalog.transaction():
+            await self._access.record(Action.SET_SCHEDULE, row, f"{detail}, keep {changed.keep}")
+            await self._catalog.schedules.set(row.id, changed)
+        return await self._plan(row, changed)
+
+    async def preview_schedule(
+        self,
+        ref: str,
+        *,
+        at: str | None = None,
+        zone: str | None = None,
+        keep: int | None = None,
+        off: bool = False,
+    ) -> Plan:
+        """What `set_schedule` would make of a project's plan. Nothing is changed.
+
+        Raises what `set_schedule` raises.
+        """
+        row = await self._project(ref, Action.SEE_BACKUPS)
+        plan = await self._catalog.schedules.get(row.id)
+        return await self._plan(row, self._changed(plan, at=at, zone=zone, keep=keep, off=off))
+
+    def _changed(
+        self, plan: ScheduleRow, *, at: str | None, zone: str | None, keep: int | None, off: bool
+    ) -> ScheduleRow:
+        """A plan with what is given changed. Raises `Invalid`."""
         from engine.retention import check_keep
         from engine.schedule import check_time, check_zone
 
-        row = await self._project(ref, Action.SET_SCHEDULE)
-        plan = await self._catalog.schedules.get(row.id)
         new_at: time | None = check_time(at) if at is not None else plan.at
         new_zone = check_zone(zone) if zone is not None else plan.zone
         new_keep = check_keep(keep) if keep is not None else plan.keep
@@ -133,14 +172,13 @@ class Jobs(Session):
                 hint="Nothing was changed. Give both: --at 03:00 --timezone Europe/Lisbon",
             )
         since = plan.since if new_at is None else (plan.since or self._clock())
-        changed = ScheduleRow(new_at, new_zone, since, new_keep)
-        if off:
-            changed = ScheduleRow(keep=new_keep)
-        detail = f"{changed.at:%H:%M} {changed.zone}" if changed.at else "by hand only"
-        async with self._catalog.transaction():
-            await self._access.record(Action.SET_SCHEDULE, row, f"{detail}, keep {new_keep}")
-            await self._catalog.schedules.set(row.id, changed)
-        return await self._plan(row)
+        return ScheduleRow(keep=new_keep) if off else ScheduleRow(new_at, new_zone, since, new_keep)
+
+    async def zones(self) -> list[str]:
+        """The names of the IANA time zones that this machine knows, sorted."""
+        from zoneinfo import available_timezones
+
+        return sorted(await asyncio.to_thread(available_timezones))
 
     async def would_remove(self, ref: str, *, keep: int | None = None) -> list[Backup]:
         """The backups that a clean-up would remove if the project kept `keep`; oldest first."""
@@ -168,6 +206,28 @@ class Jobs(Session):
             int(str(freed)),
             tuple(str(each) for each in notes),
         )
+
+    async def storage(self, ref: str) -> Storage:
+        """Where the backups of a project are kept, for its owners."""
+        row = await self._project(ref, Action.SEE_BACKUPS)
+
+        def occupied() -> int:
+            packs, manifests = self._repository.packs(), self._repository.manifests()
+            return sum(packs.values()) + sum(manifests.values())
+
+        return Storage(
+            place=self.home / REPOSITORY,
+            encrypted=self._repository.encrypted,
+            size=await asyncio.to_thread(occupied),
+            cleaned=await self._catalog.jobs.last_clean_up(row.id),
+        )
+
+    async def changes(self) -> int:
+        """A number that is another one whenever another process has changed something here.
+
+        It costs next to nothing: for whoever shows what is here, and wants to know when to look.
+        """
+        return await self._catalog.changes_of_others()
 
     async def worker_stays(self) -> bool:
         """Whether a worker lives that goes on when nothing is to be done."""

@@ -558,6 +558,15 @@ class Delivery(NamedTuple):
         return {"to": self.to, "problem": self.problem or None}
 
 
+class Storage(NamedTuple):
+    """Where backups are kept. `size` is what all backups of the home occupy there, in bytes."""
+
+    place: Path
+    encrypted: bool
+    size: int
+    cleaned: datetime | None  # when the last clean-up after this project ended
+
+
 class Progress(NamedTuple):
     """How far a piece of work is. `total` is 0 while it is not known yet; both are bytes.
 

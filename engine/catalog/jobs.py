@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from engine.catalog.columns import date_of, date_text, maybe_date_of, some_text
@@ -189,6 +190,16 @@ class Jobs:
             JobState.FAILED.value,
             JobState.LOST.value,
         )
+
+    async def last_clean_up(self, project: str) -> datetime | None:
+        """When the last clean-up after a project that succeeded has ended."""
+        found = await self._database.rows(
+            "SELECT max(finished) AS ended FROM job WHERE project = ? AND kind = ? AND state = ?",
+            project,
+            JobKind.CLEAN_UP.value,
+            JobState.SUCCEEDED.value,
+        )
+        return maybe_date_of(found[0]["ended"])
 
     async def mark_lost(self) -> Sequence[JobRow]:
         """Note that every running job is lost; gives those lost, as they are then.

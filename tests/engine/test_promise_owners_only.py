@@ -34,7 +34,7 @@ Call = Callable[[Engine], Awaitable[object]]
 # What a collaborator may: see that projects are there, and what is about no project of others.
 OPEN = {
     *("open", "user", "home", "project", "projects", "adopt"),
-    *("costs", "audit", "status", "worker_stays"),
+    *("costs", "audit", "status", "worker_stays", "zones", "changes"),
 }
 
 CALLS: dict[str, Call] = {
@@ -56,6 +56,8 @@ CALLS: dict[str, Call] = {
     "plan": lambda engine: engine.plan("Plant"),
     "set_schedule": lambda engine: engine.set_schedule("Plant", keep=1),
     "would_remove": lambda engine: engine.would_remove("Plant", keep=1),
+    "preview_schedule": lambda engine: engine.preview_schedule("Plant", keep=1),
+    "storage": lambda engine: engine.storage("Plant"),
     "test_notifications": lambda engine: engine.test_notifications(),
     "clean_up": lambda engine: engine.clean_up("Plant"),
 }

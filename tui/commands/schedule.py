@@ -49,7 +49,9 @@ def command(
     if at is None and zone is None and keep is None and not off:
         _print(invocation, project, _Leaving())
         return
-    going = _going(invocation, project, keep) if keep is not None else _Leaving()
+    going = _Leaving()
+    if keep is not None:
+        going = _going(invocation, project, keep, at=at, zone=zone, off=off)
     if going.backups and not yes:
         _confirm(invocation, going, keep)
     with_engine(
@@ -77,8 +79,12 @@ class _Leaving(NamedTuple):
         return leaving_table(self.backups, self.zone, system_clock(), width)
 
 
-def _going(invocation: Invocation, project: str, keep: int) -> _Leaving:
+def _going(
+    invocation: Invocation, project: str, keep: int, *, at: str | None, zone: str | None, off: bool
+) -> _Leaving:
     async def look(engine: Engine) -> _Leaving:
+        # What is refused is refused before anything is asked.
+        await engine.preview_schedule(project, at=at, zone=zone, keep=keep, off=off)
         would, plan = await engine.would_remove(project, keep=keep), await engine.plan(project)
         return _Leaving(would if keep < plan.keep else (), plan.zone)
 
