@@ -126,7 +126,10 @@ def make_full_world(folder: Path, disk: Path, rows: int = 9000) -> World:
 @asynccontextmanager
 async def opened(world: World, *, detached: bool) -> AsyncIterator[Engine]:
     """The home, open by who is its worker, or by who has one started in a process of its own."""
-    async with Engine.open(world.home, user=OWNER, create=True, works=not detached) as engine:
+    async with (
+        asyncio.timeout(3 * LIMIT),  # leaving waits for jobs, too
+        Engine.open(world.home, user=OWNER, create=True, works=not detached) as engine,
+    ):
         yield engine
 
 
@@ -178,6 +181,7 @@ async def test_a_full_disk_makes_a_backup_fail_and_harms_no_other(
         assert await engine.backups("Plant") == [first]
         report = await asyncio.wait_for(restored(engine, "Copy", first.id), LIMIT)
         assert all_rows(report.project.path) == wanted
+        await no_worker(disk)
         await engine.delete("Copy", confirm="Copy")
         second = await back_up(engine)
         assert await engine.backups("Plant") == [second, first]
