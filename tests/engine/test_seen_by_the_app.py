@@ -32,7 +32,7 @@ async def test_a_preview_tells_what_saving_would_make_and_changes_nothing(tmp_pa
         assert (off.at, off.keep, off.runs) == (None, 3, ())
         for wrong in ({"at": "25:00"}, {"zone": "Europe/Lisbonne"}, {"keep": 0}):
             with pytest.raises(Invalid):
-                await engine.preview_schedule("Plant", **wrong)  # type: ignore[arg-type]  # one each
+                await engine.preview_schedule("Plant", **wrong)
         assert "Europe/Lisbon" in await engine.zones()
 
 
