@@ -17,6 +17,7 @@ from tui.invocation import Invocation
 from tui.output import prepare_streams
 
 COMMANDS = (
+    "open",
     "demo",
     "adopt",
     "projects",

@@ -49,7 +49,7 @@ def table(
     """Lay out `rows` under their titles; cells are made safe to print here."""
     shown = [[plain(cell) for cell in row] for row in rows]
     room = None if layout.width is None else layout.width - indent
-    kept, widths = _fit(columns, shown, room)
+    kept, widths = fit(columns, shown, room)
     margin = " " * indent
     title = GAP.join(
         _aligned(columns[at].title, width, columns[at].right)
@@ -80,10 +80,10 @@ def _aligned(text: str, width: int, right: bool) -> str:
     return padding + text if right else text + padding
 
 
-def _fit(
+def fit(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None
 ) -> tuple[list[int], list[int]]:
-    """Which columns are shown, and how wide each is."""
+    """Which columns are shown (their places), and how wide each is, in `room` columns."""
     natural = [
         max([cells(column.title), *(cells(row[at]) for row in rows)])
         for at, column in enumerate(columns)

@@ -8,7 +8,11 @@ bytes). humanize is imported where it is used: ``--json`` never needs it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine import Money
 
 NONE = "–"
 
@@ -30,15 +34,7 @@ def date_there(moment: datetime, zone: str | None) -> str:
 
     In UTC where there is no zone, or this machine does not know it.
     """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    there: tzinfo = UTC
-    if zone is not None:
-        try:
-            there = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            there = UTC
-    local = moment.astimezone(there)
+    local = _there(moment, zone)
     return f"{local:%a %d %b %Y %H:%M} {_zone_name(local)}"
 
 
@@ -113,3 +109,64 @@ def listed(names: Sequence[str]) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def clock_text(moment: datetime) -> str:
+    """A time of today: ``10:42 UTC``."""
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def brief(span: timedelta) -> str:
+    """A length of time in one short unit, where room is short: ``3 h``, ``21 h``, ``2 d``."""
+    seconds = max(0.0, span.total_seconds())
+    if seconds < 60:
+        return "1 min"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
+
+
+def _there(moment: datetime, zone: str | None) -> datetime:
+    """The moment in a zone; in UTC where there is none, or this machine does not know it."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return moment.astimezone(ZoneInfo(zone) if zone else UTC)
+    except (ZoneInfoNotFoundError, ValueError):
+        return moment.astimezone(UTC)
+
+
+def day_there(moment: datetime, zone: str | None) -> str:
+    """A moment of this week as the clocks of a zone show it: ``Tue 03:00``."""
+    return f"{_there(moment, zone):%a %H:%M}"
+
+
+def date_in_column(moment: datetime, zone: str | None) -> str:
+    """A date as the clocks of a zone show it, under a title that names the zone."""
+    return f"{_there(moment, zone):%a %d %b %Y  %H:%M}"
+
+
+def date_alone(moment: datetime, zone: str | None) -> str:
+    """The day of a date as the clocks of a zone show it: ``Wed 18 Nov``."""
+    return f"{_there(moment, zone):%a %d %b}"
+
+
+def how_old(moment: datetime, now: datetime) -> str:
+    """An age under a title that says so: ``3 hours``, ``a day``."""
+    import humanize
+
+    return humanize.naturaldelta(now - moment)
+
+
+_SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "BRL": "R$"}
+
+
+def money(amount: Money) -> str:
+    """An amount as a price tag shows it: ``€49.00``; ``49.00 CHF`` where there is no sign."""
+    from engine import amount_text
+
+    sign = _SYMBOLS.get(amount.currency)
+    text = amount_text(amount.amount)
+    return f"{sign}{text}" if sign else f"{text} {amount.currency}"

@@ -1,0 +1,210 @@
+"""The terminal app: what belongs to all screens, and how one leads to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import events
+from textual._path import CSSPathType
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from engine import BackstayError, Backup, Clock, Engine, Project
+from tui.screens.page import Page
+from tui.theme import COLOURLESS, THEME, VARIABLES, wants_no_colour
+from tui.wording import counted
+
+_LOOK = 1.0  # seconds between two looks at whether anything has changed
+_MINUTE = 60.0
+NARROWEST, LOWEST = 60, 16  # columns and lines that every screen fits into
+
+
+class Backstay(App[int]):
+    """Backups of projects, for one user. Its result is an exit code."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = [
+        "app.tcss",
+        "screens/page.tcss",
+        "screens/list_page.tcss",
+        "widgets/health_strip.tcss",
+        "widgets/keys_line.tcss",
+        "widgets/menu.tcss",
+        "widgets/rows.tcss",
+        "widgets/state.tcss",
+        "widgets/top_line.tcss",
+    ]
+    TITLE = "Backstay"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_DISPLAY = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help"),
+        Binding("q", "leave", "quit"),
+        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self, engine: Engine, clock: Clock, *, machine: str, project: Project | None = None
+    ) -> None:
+        """`machine` is where the app runs; with `project` it begins there."""
+        super().__init__()
+        self.engine = engine
+        self.clock = clock
+        self.machine = machine
+        self._begins_at = project
+
+    @property
+    def now(self) -> datetime:
+        """The time now, in UTC."""
+        return self.clock()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The colours that our style sheets name beyond textual's own."""
+        return VARIABLES
+
+    # From beginning to end
+
+    def on_mount(self) -> None:
+        """Show the first screen, and follow what others change."""
+        from tui.screens.projects import ProjectsPage
+
+        self.register_theme(THEME)
+        self.theme = COLOURLESS if wants_no_colour() else THEME.name
+        self.set_class(self.theme == COLOURLESS, "-colourless")
+        self.push_screen(ProjectsPage())
+        if self._begins_at is not None:
+            self.open_project(self._begins_at)
+        self._end_on_signals()
+        self.set_interval(_LOOK, self._look)
+        self.set_interval(_MINUTE, self._tick)
+
+    def _end_on_signals(self) -> None:
+        """End as usual when told to: the terminal is put back as it was."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: tests
+                loop.add_signal_handler(number, self.exit, 128 + number)
+
+    def action_leave(self) -> None:
+        """Leave. Jobs go on without the app."""
+        self.exit(0)
+
+    async def _look(self) -> None:
+        if isinstance(self.screen, Page):
+            with contextlib.suppress(BackstayError):  # the page itself tells, when it reads
+                await self.screen.look()
+
+    def _tick(self) -> None:
+        if isinstance(self.screen, Page):
+            self.screen.tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so where the terminal is too small for any screen, until it is larger."""
+        from tui.screens.too_small import TooSmall
+
+        too_small = event.size.width < NARROWEST or event.size.height < LOWEST
+        if too_small and not isinstance(self.screen, TooSmall):
+            self.push_screen(TooSmall())
+        elif not too_small and isinstance(self.screen, TooSmall):
+            self.pop_screen()
+
+    # Telling
+
+    def tell_error(self, error: BackstayError) -> None:
+        """Tell of something that could not be done, with what is safe and what to do next."""
+        text = f"{error.message} {error.hint}".strip()
+        self.notify(text, severity="error", timeout=12, markup=False)
+
+    def copy(self, text: str, what: str) -> None:
+        """Copy a text, and show it: not every terminal lets itself be told to copy."""
+        self.copy_to_clipboard(text)
+        self.notify(f"Copied {what}: {text}", timeout=8, markup=False)
+
+    async def wake(self, project: Project) -> None:
+        """Let a project that was restored work, and tell what was put back."""
+        try:
+            report = await self.engine.wake(project.id)
+        except BackstayError as error:
+            self.tell_error(error)
+            return
+        back, left = len(report.woken), len(report.left)
+        kept = f"; {left} changed meanwhile and stay as they are" if left else ""
+        text = f"{project.name} is awake: {counted(back, 'setting')} put back{kept}."
+        self.notify(text, markup=False)
+
+    # From screen to screen
+
+    def open_project(self, project: Project) -> None:
+        """Show a project's backups."""
+        from tui.screens.backups import BackupsPage
+
+        self.push_screen(BackupsPage(project.id, project.name))
+
+    def open_contents(self, backup: Backup, project_name: str) -> None:
+        """Show what is in a backup."""
+        from tui.screens.contents import ContentsPage
+
+        self.push_screen(ContentsPage(backup, project_name))
+
+    def open_new_project(self, backup: Backup, project_name: str) -> None:
+        """Ask for what a new project from a backup needs; its job is shown when it is agreed."""
+        from tui.dialogs.new_project import NewProject
+
+        self.push_screen(NewProject(backup, project_name))
+
+    def open_job(self, job: str) -> None:
+        """Show a job: how far it is, and what came of it."""
+        from tui.screens.job import JobPage
+
+        self.push_screen(JobPage(job))
+
+    def open_jobs(self, project: str | None, name: str) -> None:
+        """Show the jobs of a project, or of all that the user owns."""
+        from tui.screens.jobs import JobsPage
+
+        self.push_screen(JobsPage(project, name))
+
+    def open_main_database(self, project: str, name: str) -> None:
+        """Show when a project is backed up, and what else is set for it."""
+        from tui.screens.main_database import MainDatabasePage
+
+        self.push_screen(MainDatabasePage(project, name))
+
+    def open_costs(self) -> None:
+        """Show what projects cost."""
+        from tui.screens.costs import CostsPage
+
+        self.push_screen(CostsPage())
+
+    def open_audit(self) -> None:
+        """Show who did what."""
+        from tui.screens.audit import AuditPage
+
+        self.push_screen(AuditPage())
+
+    def action_help(self) -> None:
+        """Show what the keys do here."""
+        from tui.screens.help import HelpPage
+
+        if not isinstance(self.screen, HelpPage):
+            self.push_screen(HelpPage(self.screen))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: what can be done here and now, and nothing else."""
+        from tui.palette import commands
+
+        return commands(self, screen)
+
+
+async def run_app(
+    engine: Engine, clock: Clock, *, machine: str, project: Project | None, mouse: bool
+) -> int:
+    """Run the app until it is left, and give its exit code."""
+    app = Backstay(engine, clock, machine=machine, project=project)
+    code = await app.run_async(mouse=mouse)
+    return code if code is not None else app.return_code or 0

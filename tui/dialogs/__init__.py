@@ -1,0 +1,1 @@
+"""Screens that ask for something and give an answer, one a file, its style sheet beside it."""

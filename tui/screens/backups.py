@@ -1,0 +1,312 @@
+"""The home of a project: its backups, newest first, and whether it is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from engine import BackstayError, Backup, BackupState, Health, HealthState, Plan
+from tui.screens.list_page import Listed, ListPage
+from tui.table import Column
+from tui.widgets.facts import Facts
+from tui.widgets.health_strip import HealthStrip
+from tui.widgets.menu import Menu, MenuItem
+from tui.widgets.rows import Cell, Row, Rows
+from tui.widgets.sizes import bar, odd_sizes
+from tui.widgets.state import State
+from tui.wording import (
+    NONE,
+    brief,
+    counted,
+    date_alone,
+    date_in_column,
+    day_there,
+    how_old,
+    number,
+    size,
+)
+
+_LATER = "comes with a later version"
+
+
+class Shown(NamedTuple):
+    """What is shown of a project."""
+
+    backups: Sequence[Backup]
+    health: Health
+    plan: Plan
+
+
+class BackupsPage(ListPage[Shown]):
+    """The backups of a project that the user owns."""
+
+    CSS_PATH = "backups.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "menu", "menu"),
+        Binding("full_stop", "menu", "menu", show=False),
+        Binding("b", "back_up", "back up now"),
+        Binding("slash", "filter", "filter"),
+        Binding("o", "sort", "sort"),
+        Binding("s", "main_database", "Main Database"),
+        Binding("n", "restore", "new project", show=False),
+        Binding("y", "copy_id", "copy id", show=False),
+        Binding("J", "jobs", "jobs", show=False),
+    ]
+    noun = ("backup", "backups")
+    orders = ("date", "size", "added", "kind")
+    has_menu = True
+    reading = "Reading the backups…"
+
+    def __init__(self, project: str, name: str) -> None:
+        """`project` is an id; `name` what it is called."""
+        super().__init__()
+        self.project = project
+        self.project_name = name
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Where I am."""
+        return ("Backstay", self.project_name, "Backups")
+
+    @property
+    def who(self) -> str:
+        """Who I am here."""
+        role = "" if self.data is None else " · owner"
+        return f"{self.backstay.engine.user}{role}"
+
+    def above(self) -> Iterable[Widget]:
+        """Whether the project is safe, before anything else."""
+        yield HealthStrip()
+
+    def beside(self) -> Iterable[Widget]:
+        """What is known of the selected backup."""
+        yield Facts(name="details")
+
+    async def read(self) -> Shown:
+        """Ask for the project's backups, how they are, and its plan."""
+        engine = self.backstay.engine
+        backups = await engine.backups(self.project)
+        (health,) = await engine.status(self.project)
+        return Shown(backups, health, await engine.plan(self.project))
+
+    def refuse(self, error: BackstayError) -> None:
+        """Say that backups are for owners, and who they are."""
+        self.query_one(HealthStrip).display = False
+        super().refuse(error)
+
+    def listed(self, data: Shown) -> Listed:
+        """The backups in the order that was chosen."""
+        self.query_one(HealthStrip).tell(data.health, self.backstay.now)
+        zone = data.plan.zone
+        now = self.backstay.now
+        odd = odd_sizes(data.backups)
+        most = max((backup.size for backup in data.backups), default=0)
+        columns = [
+            Column(self._title("date", f"Date ({zone or 'UTC'})")),
+            Column("Age", least=6),
+            Column(self._title("size", "Size"), right=True),
+            Column(""),
+            Column(self._title("kind", "Kind"), drop=1),
+            Column("Restorable"),
+        ]
+        rows = [
+            Row(
+                backup.id,
+                [
+                    Cell(date_in_column(backup.date, zone)),
+                    Cell(how_old(backup.date, now), "dim"),
+                    Cell(size(backup.size)),
+                    Cell(bar(backup.size, most) + (" !" if backup.id in odd else "  "), "dim"),
+                    Cell(backup.kind.value, "dim"),
+                    restorable(backup),
+                ],
+            )
+            for backup in self._sorted(data.backups)
+        ]
+        self._show_details()
+        return Listed(columns, rows, [*_sums(data), *_oddities(data.backups, odd, zone)])
+
+    def _title(self, order: str, title: str) -> str:
+        return f"{title} ▾" if self.orders[self.order] == order and self.order else title
+
+    def _sorted(self, backups: Sequence[Backup]) -> list[Backup]:
+        order = self.orders[self.order]
+        if order == "size":
+            return sorted(backups, key=lambda backup: -backup.size)
+        if order == "added":
+            return sorted(backups, key=lambda backup: -backup.added)
+        if order == "kind":
+            return sorted(backups, key=lambda backup: backup.kind.value)
+        return list(backups)
+
+    def say_empty(self, data: Shown, state: State) -> None:
+        """Say when the first backup comes, and how to have one now."""
+        lines = []
+        if data.health.state is HealthState.FAILING:
+            lines.append("The last try failed: see above.")
+        if data.plan.runs:
+            first, zone = data.plan.runs[0].due, data.plan.zone
+            lines.append(
+                f"The first is made {date_alone(first, zone)} at {day_there(first, zone)[4:]} "
+                f"({zone}), in {brief(first - self.backstay.now)}."
+            )
+        else:
+            lines.append("There is no schedule that would make one: press s to set one.")
+        state.tell("No backups yet.", *lines, "Press b to make one now.")
+
+    # The selected backup
+
+    @property
+    def selected(self) -> Backup | None:
+        """The backup that is selected."""
+        if self.data is None:
+            return None
+        key = self.rows.selected
+        return next((backup for backup in self.data.backups if backup.id == key), None)
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        self._show_details()
+
+    def _show_details(self) -> None:
+        backup = self.selected
+        if backup is None or self.data is None:
+            return
+        zone = self.data.plan.zone
+        verified = date_in_column(backup.verified, zone) if backup.verified else "not yet"
+        self.query_one("#details", Facts).tell(
+            [
+                ("Id", backup.id),
+                ("Data", size(backup.data)),
+                ("Size", size(backup.size)),
+                ("Added", size(backup.added)),
+                ("Devices", number(backup.devices)),
+                ("Variables", number(backup.variables)),
+                ("Actions", number(backup.actions)),
+                ("Analyses", number(backup.analyses)),
+                ("Accounts", number(backup.accounts)),
+                ("Verified", verified),
+                ("Missing", counted(backup.missing, "device") if backup.missing else NONE),
+                ("", ""),
+                ("Not in it", "analysis code and logs,"),
+                ("", "uploaded files, tokens"),
+            ]
+        )
+
+    def menu_items(self, backup: Backup) -> list[MenuItem]:
+        """What can be done with a backup; what cannot says why."""
+        damaged = "" if backup.state is BackupState.COMPLETE else "it is damaged"
+        return [
+            MenuItem("n", "New project from backup…", "restore", damaged),
+            MenuItem("c", "Contents", "contents", damaged),
+            MenuItem("d", "Compare with…", "compare", _LATER),
+            MenuItem("v", "Verify now", "verify", _LATER),
+            MenuItem("y", "Copy id", "copy_id"),
+            MenuItem("e", "Export…", "export", _LATER),
+        ]
+
+    def action_menu(self) -> None:
+        """Open the menu of the selected backup beside its row."""
+        backup = self.selected
+        if backup is None or self.data is None or self.query(Menu):
+            return
+        title = date_in_column(backup.date, self.data.plan.zone)
+        self.mount(Menu(title, self.menu_items(backup), self.rows.place_of_selected()))
+
+    @on(Rows.Opened)
+    @on(Rows.MenuAsked)
+    def _asked_for_menu(self) -> None:
+        self.action_menu()
+
+    @on(Menu.Chosen)
+    async def _chosen(self, chosen: Menu.Chosen) -> None:
+        await self.query(Menu).remove()
+        self.rows.focus()
+        await self.run_action(chosen.action)
+
+    @on(Menu.Left)
+    def _left_menu(self) -> None:
+        self.rows.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs a backup, or rights, is offered only where they are there."""
+        if action in ("menu", "restore", "copy_id", "contents"):
+            return self.selected is not None
+        if action in ("back_up", "main_database", "jobs"):
+            return self.data is not None
+        return super().check_action(action, parameters)
+
+    # What can be done
+
+    async def action_back_up(self) -> None:
+        """Take a backup now, and show how far it is."""
+        try:
+            handle = await self.backstay.engine.backup(self.project)
+        except BackstayError as error:
+            self.backstay.tell_error(error)
+            return
+        self.backstay.open_job(handle.job)
+
+    def action_restore(self) -> None:
+        """Ask what a new project made of the selected backup is to be called."""
+        backup = self.selected
+        if backup is not None:
+            self.backstay.open_new_project(backup, self.project_name)
+
+    def action_contents(self) -> None:
+        """Show what is in the selected backup."""
+        backup = self.selected
+        if backup is not None:
+            self.backstay.open_contents(backup, self.project_name)
+
+    def action_copy_id(self) -> None:
+        """Copy the selected backup's id, and show it for terminals that cannot be told to."""
+        backup = self.selected
+        if backup is not None:
+            self.backstay.copy(backup.id, "the id")
+
+    def action_main_database(self) -> None:
+        """Show the schedule, and what else is set for the project."""
+        self.backstay.open_main_database(self.project, self.project_name)
+
+    def action_jobs(self) -> None:
+        """Show the project's jobs."""
+        self.backstay.open_jobs(self.project, self.project_name)
+
+
+def restorable(backup: Backup) -> Cell:
+    """Whether a backup restores, as far as that is known: a glyph and a word."""
+    if backup.state is not BackupState.COMPLETE:
+        return Cell("✗ damaged", "bad")
+    if backup.missing:
+        return Cell("! incomplete", "warn")
+    return Cell("✓ proved", "good") if backup.verified else Cell("· not yet", "dim")
+
+
+def _sums(data: Shown) -> list[str]:
+    backups, plan = data.backups, data.plan
+    if not backups:
+        return []
+    added, stands_for = sum(each.added for each in backups), sum(each.data for each in backups)
+    line = f"{counted(len(backups), 'backup')}, {size(added)} for {size(stands_for)} of data."
+    whole = [backup for backup in backups if backup.state is BackupState.COMPLETE]
+    if len(whole) >= plan.keep:
+        oldest = whole[plan.keep - 1]
+        line += f" The next one replaces {date_alone(oldest.date, plan.zone)}."
+    return [line]
+
+
+def _oddities(backups: Sequence[Backup], odd: dict[str, float], zone: str | None) -> list[str]:
+    said = []
+    for backup in backups:
+        if backup.id in odd:
+            change = odd[backup.id]
+            how = f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger"
+            missing = f": {counted(backup.missing, 'device')} had no data" if backup.missing else ""
+            day = date_alone(backup.date, zone)
+            said.append(f"! {day} is {how} than those before it{missing}.".replace("%", " %"))
+    return said

@@ -1,0 +1,178 @@
+"""One screen of the app: a line that says where and who, what it shows, and its keys."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from engine import BackstayError, NotAllowed, NotFound
+from tui.widgets.keys_line import KeysLine
+from tui.widgets.menu import Menu
+from tui.widgets.state import State
+from tui.widgets.top_line import TopLine
+from tui.wording import clock_text
+
+if TYPE_CHECKING:
+    from tui.app import Backstay
+
+D = TypeVar("D")
+_SOON = 0.3  # seconds after which it is told that something is still being read
+
+
+class Page(Screen[None], Generic[D]):
+    """A screen that reads something from the engine and shows it.
+
+    It reads when it comes up, when something was changed by anyone, and on request. What could not
+    be read leaves what was shown before, and says so.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # declared by textual as of the instance
+        (0, "-narrow"),
+        (110, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back"),
+        Binding("r", "read_again", "read again", show=False),
+    ]
+    reading = "Reading…"  # what is said while it takes long
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data: D | None = None
+        self.read_at: datetime | None = None
+        self._seen = -1  # the number of the change that was seen last
+
+    # What each page says of itself
+
+    @property
+    @abstractmethod
+    def where(self) -> tuple[str, ...]:
+        """Where I am, from the left."""
+
+    @property
+    def who(self) -> str:
+        """Who I am here."""
+        return self.backstay.engine.user
+
+    @abstractmethod
+    def body(self) -> Iterable[Widget]:
+        """The widgets between the first line and the keys."""
+
+    @abstractmethod
+    async def read(self) -> D:
+        """Ask the engine for what is shown."""
+
+    @abstractmethod
+    def show(self, data: D) -> None:
+        """Show what was read; called again each minute, for the ages of things."""
+
+    # What is the same for all
+
+    @property
+    def backstay(self) -> Backstay:
+        """The app."""
+        return cast("Backstay", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        yield TopLine()
+        with Vertical(id="body"):
+            yield from self.body()
+            yield State(id="state")
+        yield State(id="trouble")
+        yield KeysLine()
+
+    def on_mount(self) -> None:
+        """Say where we are, and begin to read."""
+        self.query_one(TopLine).tell(self.where, self.who)
+        self.read_soon()
+        self.set_timer(_SOON, self._tell_that_it_reads)
+
+    def on_screen_resume(self) -> None:
+        """Read again what may have changed while another screen was in front."""
+        if self.read_at is not None:
+            self.read_soon()
+
+    def read_soon(self) -> None:
+        """Read anew, instead of what is being read now."""
+        self._read()
+
+    async def look(self) -> None:
+        """Read anew if another process has changed something since."""
+        changes = await self.backstay.engine.changes()
+        if changes != self._seen:
+            self.read_soon()
+
+    @work(exclusive=True, group="read")
+    async def _read(self) -> None:
+        try:
+            self._seen = await self.backstay.engine.changes()
+            data = await self.read()
+        except (NotAllowed, NotFound) as error:
+            self.refuse(error)
+        except BackstayError as error:
+            self.could_not_read(error)
+        else:
+            self.data, self.read_at = data, self.backstay.now
+            self.query_one("#trouble", State).hush()
+            self.query_one("#state", State).hush()
+            self.query_one(TopLine).tell(self.where, self.who)
+            self.show(data)
+            self.refresh_bindings()
+
+    def tick(self) -> None:
+        """Show again what depends on the time."""
+        if self.data is not None:
+            self.show(self.data)
+
+    def refuse(self, error: BackstayError) -> None:
+        """Say in place of everything that this is not to be seen."""
+        self.data = None
+        self.query_one("#state", State).tell(error.message, "", error.hint, glyph="–")
+        self.refresh_bindings()
+
+    def could_not_read(self, error: BackstayError) -> None:
+        """Keep what was shown, and say since when it is old, why, and what to do."""
+        if self.read_at is None:
+            self.query_one("#state", State).tell(
+                error.message, "", f"{error.hint} Press r to try again.".strip(), glyph="!"
+            )
+            return
+        since = clock_text(self.read_at)
+        self.query_one("#trouble", State).tell(
+            f"This is from {since} and could not be read since:",
+            f"{error.message} Press r to try again.",
+            glyph="!",
+            style="$warning",
+        )
+
+    def _tell_that_it_reads(self) -> None:
+        state = self.query_one("#state", State)
+        if self.read_at is None and not state.speaks:
+            state.tell(self.reading, style="$quiet")
+
+    def action_back(self) -> None:
+        """Go back to the screen before; the first one stays."""
+        if len(self.app.screen_stack) > 2:
+            self.app.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Going back is not offered on the first screen."""
+        if self.query(Menu) and action not in ("help", "leave"):
+            return False  # the menu comes first
+        if action == "back":
+            return len(self.app.screen_stack) > 2
+        return super().check_action(action, parameters)
+
+    def action_read_again(self) -> None:
+        """Read anew."""
+        self.read_soon()

@@ -1,0 +1,206 @@
+"""The projects of the home in which the user has a role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.binding import Binding, BindingType
+
+from engine import (
+    CostLine,
+    Health,
+    HealthState,
+    Project,
+    ProjectState,
+    Role,
+)
+from tui.screens.list_page import Listed, ListPage
+from tui.table import Column
+from tui.widgets.rows import Cell, Row, Rows
+from tui.widgets.state import State
+from tui.wording import NONE, brief, day_there, money
+
+
+class Shown(NamedTuple):
+    """The projects, how the backups of those are that the user owns, and this month's costs."""
+
+    projects: Sequence[Project]
+    healths: dict[str, Health]
+    costs: Sequence[CostLine]
+
+
+class ProjectsPage(ListPage[Shown]):
+    """The first screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open"),
+        Binding("w", "wake", "wake"),
+        Binding("c", "costs", "costs"),
+        Binding("J", "jobs", "jobs"),
+        Binding("A", "audit", "audit", show=False),
+        Binding("slash", "filter", "filter"),
+    ]
+    noun = ("project", "projects")
+    orders = ("name", "state", "backups")
+    reading = "Reading the projects…"
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Where I am."""
+        return ("Backstay",)
+
+    @property
+    def who(self) -> str:
+        """Who I am, and where."""
+        return f"{self.backstay.engine.user} · {self.backstay.machine}"
+
+    async def read(self) -> Shown:
+        """Ask for the projects, their health and what they cost this month."""
+        engine = self.backstay.engine
+        projects = await engine.projects()
+        healths = {health.project: health for health in await engine.status()}
+        return Shown(projects, healths, await engine.costs(f"{self.backstay.now:%Y-%m}"))
+
+    def listed(self, data: Shown) -> Listed:
+        """The projects in the order that was chosen."""
+        columns = [
+            Column("Project", least=12),
+            Column("State"),
+            Column("You are", drop=2),
+            Column("Backups", least=14),
+            Column("Next", least=20, drop=1),
+            Column(f"{self.backstay.now:%b %Y}", right=True),
+        ]
+        rows = [self._row(project, data) for project in self._sorted(data)]
+        return Listed(columns, rows, self._said(data))
+
+    def _said(self, data: Shown) -> list[str]:
+        """A sentence on the selected project, where something is to be said."""
+        project = self.selected or (data.projects[0] if data.projects else None)
+        if project is None:
+            return []
+        health = data.healths.get(project.id)
+        if health is None:
+            owners = " and ".join(project.owners)
+            belongs = f"{project.name} belongs to {owners}."
+            return [f"{belongs} You collaborate on it; backups are for owners."]
+        if health.state in (HealthState.LATE, HealthState.FAILING):
+            return [f"{project.name}: {health.reason}"]
+        if project.quiet:
+            return [f"{project.name} is quiet: its actions are off until you wake it (w)."]
+        return []
+
+    def _sorted(self, data: Shown) -> list[Project]:
+        order = self.orders[self.order]
+        if order == "state":
+            return sorted(data.projects, key=lambda project: state_text(project))
+        if order == "backups":
+            worst = list(HealthState)
+            return sorted(
+                data.projects,
+                key=lambda project: (
+                    -worst.index(data.healths[project.id].state)
+                    if project.id in data.healths
+                    else len(worst)
+                ),
+            )
+        return list(data.projects)
+
+    def _row(self, project: Project, data: Shown) -> Row:
+        health = data.healths.get(project.id)
+        if health is None:
+            backups, following = Cell("owners only", "dim"), Cell(NONE, "dim")
+        else:
+            backups, following = self._backups(health), self._next(health)
+        spent = [line for line in data.costs if line.project == project.id]
+        cost = money(spent[0].total) if spent else NONE
+        state = Cell(state_text(project), "dim" if project.state is ProjectState.STOPPED else "")
+        role = Cell(project.role.value if project.role else NONE, "dim")
+        cells = [Cell(project.name), state, role, backups, following, Cell(cost)]
+        return Row(project.id, cells, dim=health is None)
+
+    def _backups(self, health: Health) -> Cell:
+        now = self.backstay.now
+        if health.state is HealthState.LATE and health.since is not None:
+            return Cell(f"! late {brief(now - health.since)}", "warn")
+        if health.state is HealthState.FAILING:
+            return Cell("✗ failing", "bad")
+        if health.last_good is None:
+            return Cell("– none yet", "dim")
+        age = f"{brief(now - health.last_good)} ago"
+        return Cell(f"✓ {age}", "good")
+
+    def _next(self, health: Health) -> Cell:
+        if health.next_run is None:
+            return Cell("no schedule", "dim")
+        if health.state is HealthState.NO_WORKER:
+            return Cell("! no worker runs", "warn")
+        place = (health.zone or "UTC").rpartition("/")[2].replace("_", " ")
+        until = brief(health.next_run - self.backstay.now)
+        return Cell(f"{day_there(health.next_run, health.zone)} {place}, in {until}", "dim")
+
+    def say_empty(self, data: Shown, state: State) -> None:
+        """Say how to get a first project."""
+        state.tell(
+            "No projects yet.",
+            "Register an instance of TagoCore in a shell:",
+            "  backstay adopt PATH --name NAME",
+            "Or ask who owns a project here to add you to it.",
+        )
+
+    @property
+    def selected(self) -> Project | None:
+        """The project that is selected."""
+        if self.data is None:
+            return None
+        key = self.rows.selected
+        return next((each for each in self.data.projects if each.id == key), None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs a project, or one that is quiet, is offered only then."""
+        if action == "open":
+            return self.selected is not None
+        if action == "wake":
+            project = self.selected
+            return project is not None and project.quiet and project.role is Role.OWNER
+        return super().check_action(action, parameters)
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        self.tick()
+        self.refresh_bindings()
+
+    @on(Rows.Opened)
+    def action_open(self) -> None:
+        """Show the selected project's backups."""
+        project = self.selected
+        if project is not None:
+            self.backstay.open_project(project)
+
+    async def action_wake(self) -> None:
+        """Let the selected project work again as it did when it was backed up."""
+        project = self.selected
+        if project is not None:
+            await self.backstay.wake(project)
+            self.read_soon()
+
+    def action_costs(self) -> None:
+        """Show what projects cost."""
+        self.backstay.open_costs()
+
+    def action_jobs(self) -> None:
+        """Show all jobs."""
+        self.backstay.open_jobs(None, "")
+
+    def action_audit(self) -> None:
+        """Show who did what."""
+        self.backstay.open_audit()
+
+
+def state_text(project: Project) -> str:
+    """What a project does now, in a word."""
+    if project.state is ProjectState.STOPPED:
+        return "stopped"
+    return "quiet" if project.quiet else project.state.value

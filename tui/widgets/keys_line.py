@@ -1,0 +1,95 @@
+"""The last line of each screen: the keys that do something here now. Each can be clicked, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
+from textual.widgets import Static
+
+from tui.plain_text import cells
+
+_NAMES = {
+    "enter": "⏎",
+    "escape": "esc",
+    "question_mark": "?",
+    "slash": "/",
+    "full_stop": ".",
+    "ctrl+o": "ctrl+o",
+}
+_GAP = "   "
+_LAST = ("help", "quit")  # what stays where room is short, besides what comes first
+
+
+class KeysLine(Static):
+    """The keys of the screen that are shown and possible, in their order."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self._told: list[tuple[str, str, str]] = []
+
+    def on_mount(self) -> None:
+        """Hear of what is possible when it changes."""
+        self.screen.bindings_updated_signal.subscribe(self, self._look)
+        self.call_after_refresh(self._look, self.screen)
+
+    def on_resize(self) -> None:
+        """Lay the line out anew."""
+        self._lay_out()
+
+    def _look(self, screen: Screen[object]) -> None:
+        if not self.is_mounted or not screen.is_current:
+            return
+        told = []
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled and binding.description:
+                key = binding.key_display or key_name(binding.key)
+                target = "app" if active.node is self.app else "screen"
+                if active.node not in (self.app, screen):
+                    target = "focused"
+                entry = (key, binding.description, f"{target}.{binding.action}")
+                if entry not in told:
+                    told.append(entry)
+        own = [getattr(binding, "action", "") for binding in type(screen).BINDINGS]
+        told.sort(key=lambda entry: _place(entry, own))
+        if told != self._told:
+            self._told = told
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        room = self.content_size.width
+        shown = list(self._told)
+        while len(shown) > 1 and _width(shown) > room:
+            spare = [entry for entry in shown if entry[1] not in _LAST]
+            shown.remove(spare[-1] if spare else shown[-1])
+        parts: list[Content] = []
+        for number, (key, description, action) in enumerate(shown):
+            if number:
+                parts.append(Content(_GAP))
+            click = Style.from_meta({"@click": action})
+            parts.append(Content.assemble((key, "bold"), f" {description}").stylize(click))
+        self.update(Content("").join(parts), layout=False)
+
+
+def _place(entry: tuple[str, str, str], own: Sequence[str]) -> int:
+    """Where a key stands: what has the focus first, then the screen's own in their order."""
+    where, _, action = entry[2].partition(".")
+    if where == "focused":
+        return -1
+    if entry[1] in _LAST:
+        return len(own) + 1
+    return own.index(action) if action in own else len(own)
+
+
+def key_name(key: str) -> str:
+    """How a key is written: the first of several that do the same."""
+    first = key.split(",")[0]
+    return _NAMES.get(first, first)
+
+
+def _width(entries: list[tuple[str, str, str]]) -> int:
+    texts = [f"{key} {description}" for key, description, _ in entries]
+    return cells(_GAP.join(texts))
