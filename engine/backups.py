@@ -44,11 +44,14 @@ class Backups(Session):
         return await self._submit(Action.BACKUP, JobKind.BACKUP, row, request, self._backup_of)
 
     async def _backup_of(self, row: JobRow) -> Backup:
-        """The backup that a job made."""
+        """The backup that a job made, also where a clean-up has removed it since."""
+        from engine.reports import backup_made
+
         found = await self._catalog.backups.find(str(row.result["backup"]))
-        if found is None:
-            raise NotFound("The backup was made, and removed by someone at once.")
-        return found.backup
+        made = found.backup if found is not None else backup_made(row.result)
+        if made is None:
+            raise NotFound("The backup was made, and removed by someone since.")
+        return made
 
     async def backups(self, ref: str) -> list[Backup]:
         """A project's backups, newest first. One whose manifest is gone is marked as damaged."""

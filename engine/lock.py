@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -56,6 +58,15 @@ class _Lock:
     def release(self) -> None:
         """Let go of the lock. The file stays: removing it would let two hold two files."""
         os.close(self._file)
+
+    @asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """Hold the lock in a block, and wait for it before. Raises what `wait` raises."""
+        await self.wait(seconds)
+        try:
+            yield
+        finally:
+            self.release()
 
     def __enter__(self) -> Self:
         """Take the lock."""

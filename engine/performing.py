@@ -24,7 +24,7 @@ from engine.model import (
     Role,
 )
 from engine.names import check_project_name, folder_name, new_id
-from engine.reports import result_of
+from engine.reports import backup_result, result_of
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository
 from engine.settings import read_settings
@@ -89,8 +89,9 @@ class Performer:
             backup = facts(made, size)
             async with self._catalog.transaction():
                 await self._catalog.backups.add(backup, project.name, made.notes)
-                done = {"backup": backup.id}
-                await self._catalog.jobs.finish(row.job.id, JobState.SUCCEEDED, result=done)
+                await self._catalog.jobs.finish(
+                    row.job.id, JobState.SUCCEEDED, result=backup_result(backup)
+                )
                 await self._ask_for_clean_up(project)
             await asyncio.to_thread(self._home.empty_scratch)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.access import Action, check_user_name
+from engine.catalog import ProjectRow
 from engine.catalog.projects import Forgotten
 from engine.errors import Invalid, NotAnInstance, NotFound, SourceMissing, Taken
 from engine.lock import WorkLock
-from engine.model import Adoption, Origin, Project, ProjectState, Role, WakeReport
+from engine.model import Adoption, HeldItem, Origin, Project, ProjectState, Role, WakeReport
 from engine.names import check_project_name, new_id, shown, word
 from engine.session import Session
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engine.project.instance import Instance
 
 
+PATIENCE = 2.0  # seconds; a job is told as done a moment before its worker lets go of the lock
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 
 
@@ -137,6 +139,22 @@ class Projects(Session):
 
         Raises `Invalid` for an adopted project, and where `confirm` is another name.
         """
+        from engine.restore import remove
+
+        await self._to_delete(ref, confirm)  # what is refused need not wait
+        async with WorkLock(self.home).within(PATIENCE):
+            row = await self._to_delete(ref, confirm)
+            project = await self._describe(row)
+            async with self._catalog.transaction():
+                await self._access.record(Action.DELETE, row)
+                # Whoever finds it in this state, after we died, removes it.
+                await self._catalog.projects.set_state(row.id, ProjectState.CREATING)
+                await self._catalog.costs.end(row.id)
+            await asyncio.to_thread(remove, row.path)
+            await self._catalog.projects.remove(row.id)
+        return project
+
+    async def _to_delete(self, ref: str, confirm: str) -> ProjectRow:
         row = await self._project(ref, Action.DELETE)
         if row.origin is Origin.ADOPTED:
             raise Invalid(
@@ -149,18 +167,7 @@ class Projects(Session):
                 f"{shown(confirm)} is not the project's name.",
                 hint=f"Nothing was deleted. To delete it for good, type its name: {row.name}",
             )
-        from engine.restore import remove
-
-        project = await self._describe(row)
-        with WorkLock(self.home):
-            async with self._catalog.transaction():
-                await self._access.record(Action.DELETE, row)
-                # Whoever finds it in this state, after we died, removes it.
-                await self._catalog.projects.set_state(row.id, ProjectState.CREATING)
-                await self._catalog.costs.end(row.id)
-            await asyncio.to_thread(remove, row.path)
-            await self._catalog.projects.remove(row.id)
-        return project
+        return row
 
     async def stop(self, ref: str) -> Project:
         """Note that a project is stopped: from now on it costs nothing."""
@@ -191,14 +198,9 @@ class Projects(Session):
         from engine.project.instance import find
         from engine.project.quiet import release
 
-        row = await self._project(ref, Action.WAKE)
-        held = await self._catalog.held.items(row.id)
-        if not held:
-            raise Invalid(
-                f"{row.name} is not quiet: nothing is held for it.",
-                hint="Nothing was changed. See which projects are quiet with: backstay projects",
-            )
-        with WorkLock(self.home):
+        await self._to_wake(ref)  # what is refused need not wait
+        async with WorkLock(self.home).within(PATIENCE):
+            row, held = await self._to_wake(ref)
             instance = await asyncio.to_thread(find, row.path)
 
             def released() -> WakeReport:
@@ -212,6 +214,17 @@ class Projects(Session):
             report = await asyncio.to_thread(released)
             await self._catalog.held.clear(row.id)
         return report
+
+    async def _to_wake(self, ref: str) -> tuple[ProjectRow, Sequence[HeldItem]]:
+        """A project, and what is held for it."""
+        row = await self._project(ref, Action.WAKE)
+        held = await self._catalog.held.items(row.id)
+        if not held:
+            raise Invalid(
+                f"{row.name} is not quiet: nothing is held for it.",
+                hint="Nothing was changed. See which projects are quiet with: backstay projects",
+            )
+        return row, held
 
     async def members(self, ref: str) -> Project:
         """A project with everyone who belongs to it; for its owners."""

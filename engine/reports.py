@@ -1,13 +1,61 @@
-"""The report of a restore as its job keeps it: all but the tokens, which are in the project."""
+"""What a job keeps of what it made: a backup's facts, and the report of a restore.
+
+All but the tokens, which are in the new project.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
-from engine.model import MissingCode, Money, NewToken, Project, QuietItem, RestoreReport
+from engine.model import (
+    Backup,
+    BackupKind,
+    BackupState,
+    MissingCode,
+    Money,
+    NewToken,
+    Project,
+    QuietItem,
+    RestoreReport,
+)
 
 Result = Mapping[str, object]
+
+
+def backup_result(backup: Backup) -> Result:
+    """What a job keeps of the backup that it made."""
+    exactly = {"date": backup.date.isoformat()}  # else to the second
+    return {"backup": backup.id, "facts": backup.as_json() | exactly}
+
+
+def backup_made(result: Result) -> Backup | None:
+    """The backup that `backup_result` kept, as it was when it was made; None for an older job.
+
+    Raises KeyError, TypeError or ValueError for what it did not write.
+    """
+    facts = result.get("facts")
+    if facts is None:
+        return None
+    if not isinstance(facts, dict):
+        raise TypeError("no facts of a backup")
+    return Backup(
+        id=_text(facts["id"]),
+        project=_text(facts["project"]),
+        date=datetime.fromisoformat(_text(facts["date"])),
+        kind=BackupKind(facts["kind"]),
+        state=BackupState(facts["state"]),
+        size=_whole(facts["size"]),
+        added=_whole(facts["added"]),
+        data=_whole(facts["data"]),
+        devices=_whole(facts["devices"]),
+        variables=_whole(facts["variables"]),
+        actions=_whole(facts["actions"]),
+        analyses=_whole(facts["analyses"]),
+        accounts=_whole(facts["accounts"]),
+        missing=_whole(facts["missing"]),
+    )
 
 
 def result_of(report: RestoreReport) -> Result:
@@ -59,6 +107,12 @@ def report_of(
 def _whole(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError("no whole number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
     return value
 
 

@@ -84,6 +84,26 @@ async def backed_up_on(
     return backup
 
 
+async def test_a_backup_that_is_removed_before_its_asker_looks_is_told_as_it_was_made(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        change(
+            world.home / "catalog.db",
+            "CREATE TRIGGER at_once AFTER UPDATE ON job WHEN NEW.state = 'succeeded'"
+            " BEGIN DELETE FROM backup WHERE instr(NEW.result, id) > 0; END",
+        )
+        edit_some(world, 1)
+        made = await backed_up(engine)
+        assert made not in await engine.backups("Plant")
+    change(world.home / "catalog.db", "DROP TRIGGER at_once")
+    async with world.opened() as engine:  # its manifest is there, and tells what it is
+        assert made in await engine.backups("Plant")
+
+
 async def test_every_backup_that_is_listed_restores_after_each_clean_up(tmp_path: Path) -> None:
     world, keep = make_world(tmp_path), 3
     made: list[Backup] = []

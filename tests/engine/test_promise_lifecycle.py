@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ sys.path.append(str(Path(__file__).parent))
 
 from promises_support import adopted, all_rows, backed_up, hashes, make_world, restored
 
+from engine.engine import Engine
 from engine.errors import Invalid, NotFound, Taken
+from engine.lock import WorkLock
 from engine.model import Origin, ProjectState
 
 
@@ -86,6 +90,44 @@ async def test_a_project_that_is_not_quiet_has_nothing_to_wake(tmp_path: Path) -
         for name in ("Plant", "Copy"):
             with pytest.raises(Invalid, match="not quiet"):
                 await engine.wake(name)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda engine: engine.wake("Copy"), lambda engine: engine.delete("Copy", confirm="Copy")],
+    ids=["wake", "delete"],
+)
+async def test_what_follows_a_job_at_once_waits_until_its_worker_has_let_go(
+    tmp_path: Path, call: Callable[[Engine], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.projects.PATIENCE", 60)  # however slow this machine is
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        await restored(engine, "Copy")
+        lock = WorkLock(world.home)
+        await lock.wait()
+        asked = asyncio.ensure_future(call(engine))
+        done, _ = await asyncio.wait([asked], timeout=0.1)
+        assert not done
+        assert (await engine.project("Copy")).quiet, "nothing is done before"
+        lock.release()
+        await asked
+
+
+async def test_of_two_who_delete_a_project_at_once_one_hears_that_it_is_gone(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        await restored(engine, "Copy")
+        both = [engine.delete("Copy", confirm="Copy") for _ in range(2)]
+        done = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in done) == ["NotFound", "Project"]
+        assert [line.action for line in await engine.audit()].count("delete") == 1
 
 
 async def test_one_folder_is_one_project(tmp_path: Path) -> None:

@@ -193,7 +193,9 @@ async def test_each_change_by_an_owner_is_in_the_audit_trail(tmp_path: Path) -> 
         ]  # fmt: skip
 
 
-async def test_what_an_owner_asked_for_in_vain_is_not_in_the_audit_trail(tmp_path: Path) -> None:
+async def test_what_an_owner_asked_for_in_vain_is_not_in_the_audit_trail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(tmp_path)
     await prepared(world)
     catalog, lines = world.home / "catalog.db", "SELECT * FROM audit"
@@ -213,6 +215,7 @@ async def test_what_an_owner_asked_for_in_vain_is_not_in_the_audit_trail(tmp_pat
             with pytest.raises((Invalid, NotFound)):
                 await call(engine)
             assert query(catalog, lines) == before
+        monkeypatch.setattr("engine.projects.PATIENCE", 0.1)
         with WorkLock(world.home):
             with pytest.raises(Busy):
                 await engine.delete("Copy", confirm="Copy")

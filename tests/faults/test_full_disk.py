@@ -181,7 +181,6 @@ async def test_a_full_disk_makes_a_backup_fail_and_harms_no_other(
         assert await engine.backups("Plant") == [first]
         report = await asyncio.wait_for(restored(engine, "Copy", first.id), LIMIT)
         assert all_rows(report.project.path) == wanted
-        await no_worker(disk)
         await engine.delete("Copy", confirm="Copy")
         second = await back_up(engine)
         assert await engine.backups("Plant") == [second, first]

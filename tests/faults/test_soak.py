@@ -40,7 +40,7 @@ from promises_support import (
 from soak_model import SLOT, Model
 
 from engine.engine import Engine
-from engine.errors import Failed, NotFound
+from engine.errors import Failed
 from engine.handle import Handle
 from engine.model import BackupState, Origin
 from engine.project.demo.instance import write_instance
@@ -214,10 +214,7 @@ class Soak:
     async def back_up(self) -> None:
         """Take a backup."""
         async with self._opened() as engine:
-            try:
-                await self._to_the_end(await engine.backup("Plant"))
-            except NotFound as error:
-                self._scheduled_one_displaced_it(error)
+            await self._to_the_end(await engine.backup("Plant"))
         await self._worked(backups=1)
 
     async def restore(self) -> None:
@@ -253,10 +250,7 @@ class Soak:
     async def kill_a_backup(self) -> None:
         """Kill the worker of a backup."""
         async with self._opened() as engine:
-            try:
-                await self._killed(await engine.backup("Plant"))
-            except NotFound as error:
-                self._scheduled_one_displaced_it(error)
+            await self._killed(await engine.backup("Plant"))
         await self._recover(backups=1)
 
     async def kill_a_restore(self) -> None:
@@ -311,10 +305,6 @@ class Soak:
             assert "Its worker ended before it was done" in lost.message  # noqa: PT017
             self.done[-1] += ", and it was lost"
             return None
-
-    def _scheduled_one_displaced_it(self, error: NotFound) -> None:
-        assert "removed by someone at once" in error.message
-        assert self._model.keep == 1
 
     async def _recover(self, *, backups: int = 0) -> None:
         """Let the next worker and a clean-up put in order what a worker left that was killed."""
