@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events
@@ -22,23 +23,25 @@ from tui.wording import counted
 
 _LOOK = 1.0  # seconds between two looks at whether anything has changed
 _MINUTE = 60.0
+_HERE = Path(__file__).parent
+_SHEETS = (
+    "app.tcss",
+    "screens/page.tcss",
+    "screens/list_page.tcss",
+    "widgets/health_strip.tcss",
+    "widgets/keys_line.tcss",
+    "widgets/menu.tcss",
+    "widgets/rows.tcss",
+    "widgets/state.tcss",
+    "widgets/top_line.tcss",
+)
 NARROWEST, LOWEST = 60, 16  # columns and lines that every screen fits into
 
 
 class Backstay(App[int]):
     """Backups of projects, for one user. Its result is an exit code."""
 
-    CSS_PATH: ClassVar[CSSPathType | None] = [
-        "app.tcss",
-        "screens/page.tcss",
-        "screens/list_page.tcss",
-        "widgets/health_strip.tcss",
-        "widgets/keys_line.tcss",
-        "widgets/menu.tcss",
-        "widgets/rows.tcss",
-        "widgets/state.tcss",
-        "widgets/top_line.tcss",
-    ]
+    CSS_PATH: ClassVar[CSSPathType | None] = [_HERE / sheet for sheet in _SHEETS]
     TITLE = "Backstay"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_DISPLAY = None

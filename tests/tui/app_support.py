@@ -1,0 +1,226 @@
+"""A home made by hand for the app's tests, and ways to run the app on it.
+
+The catalog, the locks and the engine are real; only the time is ours. Backups that are only listed
+have a manifest file in name: what is in it is read by what opens one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from textual.pilot import Pilot
+
+from engine.catalog import Catalog
+from engine.engine import Engine
+from engine.lock import WorkerLock
+from engine.model import Backup, BackupKind, BackupState, Origin, ProjectState, Role
+from tui.app import Backstay
+
+NOW = datetime(2026, 11, 23, 6, 4, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LISBON = "Europe/Lisbon"
+SMALL, LARGE = (80, 24), (120, 40)
+SIZES = [SMALL, LARGE]
+Snap = Callable[..., bool]  # the fixture snap_compare
+PRICES = """\
+[prices]
+currency = "EUR"
+creation_fee = "49.00"
+hourly = "0.034"
+"""
+PLANT, COPY, SOUTH, HARBOUR = (f"00000000000{number}" for number in range(1, 5))
+
+
+def now() -> datetime:
+    """The time in all tests of the app."""
+    return NOW
+
+
+class AppHome:
+    """A home in a folder; ids, dates and sizes are given, so that screens look the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "home"
+        self._count = 0
+
+    async def make(self) -> Self:
+        """Make the home, empty but for its prices."""
+        self.path.mkdir(mode=0o700)
+        settings = self.path / "backstay.toml"
+        settings.write_text(PRICES)
+        settings.chmod(0o600)
+        async with Engine.open(self.path, user="ana", clock=now, create=True):
+            pass
+        return self
+
+    @asynccontextmanager
+    async def catalog(self) -> AsyncIterator[Catalog]:
+        """The home's catalog."""
+        async with await Catalog.open(self.path / "catalog.db", clock=now) as catalog:
+            yield catalog
+
+    async def add_project(
+        self,
+        project: str,
+        name: str,
+        *,
+        owners: tuple[str, ...] = ("ana",),
+        collaborators: tuple[str, ...] = (),
+        state: ProjectState = ProjectState.ACTIVE,
+        origin: Origin = Origin.ADOPTED,
+        at: str | None = "03:00",
+        keep: int = 7,
+    ) -> None:
+        """Add a project; `at` is its daily time in Lisbon since a month, or None for none."""
+        async with self.catalog() as catalog:
+            await catalog.projects.add(project, name, self.path.parent / project, state, origin)
+            for user in owners:
+                await catalog.members.change(project, user, Role.OWNER)
+            for user in collaborators:
+                await catalog.members.change(project, user, Role.COLLABORATOR)
+        who = owners[0]
+        async with Engine.open(self.path, user=who, clock=lambda: NOW - 30 * DAY) as engine:
+            await engine.set_schedule(project, at=at, zone=LISBON if at else None, keep=keep)
+
+    async def add_backup(
+        self,
+        project: str,
+        date: datetime,
+        *,
+        size: int = 68_200_000,
+        kind: BackupKind = BackupKind.SCHEDULED,
+        state: BackupState = BackupState.COMPLETE,
+        verified: datetime | None = None,
+        missing: int = 0,
+        name: str = "Plant 7",
+    ) -> str:
+        """List a backup; gives its id."""
+        self._count += 1
+        backup = f"b{self._count:011x}"
+        async with self.catalog() as catalog:
+            await catalog.backups.add(
+                Backup(
+                    id=backup,
+                    project=project,
+                    date=date,
+                    kind=kind,
+                    state=state,
+                    size=size,
+                    added=size // 10,
+                    data=920_000_000,
+                    devices=200,
+                    variables=2_904_452,
+                    actions=14,
+                    analyses=5,
+                    accounts=3,
+                    verified=verified,
+                    missing=missing,
+                ),
+                name,
+            )
+        manifest = self.path / "repository" / "manifests" / backup
+        manifest.parent.mkdir(mode=0o700, exist_ok=True)
+        manifest.write_bytes(b"listed only")
+        return backup
+
+    async def add_week(self, project: str = PLANT) -> list[str]:
+        """Seven daily backups at 03:00 in Lisbon and one by hand; gives their ids, newest first."""
+        made = []
+        newest = NOW.replace(hour=3, minute=0)
+        for ago in range(6, -1, -1):
+            made.append(
+                await self.add_backup(
+                    project,
+                    newest - ago * DAY,
+                    size=68_200_000 - ago * 300_000 if ago != 2 else 12_100_000,
+                    verified=newest - ago * DAY + HOUR if ago != 1 else None,
+                )
+            )
+        by_hand = newest - 2 * DAY + 11 * HOUR
+        made.insert(5, await self.add_backup(project, by_hand, kind=BackupKind.MANUAL))
+        return made[::-1]
+
+    def worker_that_stays(self) -> WorkerLock:
+        """Hold the lock of a worker that stays; whoever asks releases it."""
+        lock = WorkerLock(self.path)
+        lock.acquire()
+        lock.say_that_it_stays()
+        return lock
+
+
+class OpenedApp(Backstay):
+    """The app, opening its home by itself: for whoever runs it in a loop of its own."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        user: str = "ana",
+        clock: Callable[[], datetime] = now,
+        works: bool = False,
+    ) -> None:
+        super().__init__(None, clock, machine="plant-host")  # type: ignore[arg-type]  # see below
+        self._home, self._user, self._works = home, user, works
+
+    async def run_async(self, *args: Any, **options: Any) -> int | None:
+        """Open the home, then run."""
+        async with Engine.open(
+            self._home, user=self._user, clock=self.clock, works=self._works
+        ) as engine:
+            self.engine = engine
+            return await super().run_async(*args, **options)
+
+
+@asynccontextmanager
+async def running(
+    home: Path,
+    size: tuple[int, int] = SMALL,
+    *,
+    user: str = "ana",
+    clock: Callable[[], datetime] = now,
+    works: bool = False,
+) -> AsyncIterator[Pilot[int]]:
+    """The app on a home, run in this loop, its first screen read."""
+    async with Engine.open(home, user=user, clock=clock, works=works) as engine:
+        app = Backstay(engine, clock, machine="plant-host")
+        async with app.run_test(size=size) as pilot:
+            await settled(pilot)
+            yield pilot
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Wait until everything that was asked for is read and shown."""
+    for _ in range(2):
+        await pilot.pause()
+        with suppress(asyncio.CancelledError):
+            await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def pressed(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys, one after the other, waiting after each until all is shown."""
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+def pressing(*keys: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """What `snap_compare` is to do before it looks: wait, press keys, wait."""
+
+    async def press(pilot: Pilot[Any]) -> None:
+        await settled(pilot)
+        await pressed(pilot, *keys)
+
+    return press
+
+
+def seen(pilot: Pilot[Any]) -> str:
+    """The screen as text, line by line, without spaces at the lines' ends."""
+    app = pilot.app
+    lines = app.screen._compositor.render_strips(app.size)
+    return "\n".join(line.text.rstrip() for line in lines)
