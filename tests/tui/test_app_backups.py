@@ -12,6 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 from app_support import (
+    LARGE,
     PLANT,
     SIZES,
     AppHome,
@@ -83,3 +84,13 @@ async def test_the_menu_opens_and_closes_by_key_and_by_mouse(home: AppHome) -> N
 async def _click_outside(pilot: Pilot[int]) -> None:
     await pilot.click("#rows", offset=(10, 2))
     await settled(pilot)
+
+
+async def test_the_details_are_those_of_the_selected_backup(home: AppHome) -> None:
+    async with running(home.path, LARGE) as pilot:
+        await pressed(pilot, "enter")
+        assert "Id         b00000000007" in seen(pilot)
+        await pressed(pilot, "j")
+        text = seen(pilot)
+        assert "Id         b00000000006" in text
+        assert "b00000000007" not in text

@@ -234,6 +234,8 @@ class BackupsPage(ListPage[Shown]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs a backup, or rights, is offered only where they are there."""
+        if self.query(Menu):
+            return super().check_action(action, parameters)
         if action in ("menu", "restore", "copy_id", "contents"):
             return self.selected is not None
         if action in ("back_up", "main_database", "jobs"):

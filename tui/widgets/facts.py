@@ -26,10 +26,9 @@ class Facts(Widget):
     def tell(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Show these facts."""
         before, self._pairs = self._pairs, [(plain(name), plain(value)) for name, value in pairs]
-        inside = self.content_region.offset - self.region.offset
         for at in range(max(len(before), len(self._pairs))):
             if before[at : at + 1] != self._pairs[at : at + 1]:
-                self.refresh(Region(inside.x, inside.y + at, self.content_size.width, 1))
+                self.refresh(Region(0, at, self.content_size.width, 1))
 
     def render_line(self, y: int) -> Strip:
         """Lay out one line."""
