@@ -28,6 +28,7 @@ _SHEETS = (
     "app.tcss",
     "screens/page.tcss",
     "screens/list_page.tcss",
+    "widgets/choice.tcss",
     "widgets/health_strip.tcss",
     "widgets/keys_line.tcss",
     "widgets/menu.tcss",
