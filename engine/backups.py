@@ -16,10 +16,11 @@ from engine.model import (
     BackupState,
     DeviceFacts,
     JobKind,
+    ProjectState,
     Quote,
     RestoreReport,
 )
-from engine.names import check_project_name, shown
+from engine.names import check_project_name, name_key, shown
 from engine.session import Gone, Session
 from engine.work import newest
 
@@ -99,6 +100,28 @@ class Backups(Session):
         found = await self._backup(ref, Action.SEE_QUOTE)
         return await self._quote(found)
 
+    async def check_new_name(self, name: str) -> str:
+        """The name as a new project would have it, if it can be used and is free.
+
+        Raises `Invalid` for the name, which tells the rule it breaks, and `Taken` where a project
+        is called so, or will be: one that is being made, or was asked for and waits.
+        """
+        name = check_project_name(name)
+        known = await self._catalog.projects.get(name, include_creating=True)
+        asked_for = [
+            name_key(str(row.request["name"]))
+            for row in await self._catalog.jobs.unfinished()
+            if row.job.kind is JobKind.RESTORE
+        ]
+        if known is None and name_key(name) not in asked_for:
+            return name
+        exists = known is not None and known.state is not ProjectState.CREATING
+        what = "A project" if exists else "A project that is being made"
+        raise Taken(
+            f"{what} is called {shown(known.name if known else name)} already.",
+            hint="Nothing was changed, and nothing was charged. Choose another name.",
+        )
+
     async def restore(
         self, ref: str, name: str, *, accept_cost: Decimal | None
     ) -> Handle[RestoreReport]:
@@ -110,12 +133,7 @@ class Backups(Session):
         from engine.pricing import check_accepted
 
         found = await self._backup(ref, Action.RESTORE, f"as {shown(name)}")
-        name = check_project_name(name)
-        if await self._catalog.projects.get(name, include_creating=True) is not None:
-            raise Taken(
-                f"A project is called {name!r} already.",
-                hint="Nothing was changed, and nothing was charged. Choose another name.",
-            )
+        name = await self.check_new_name(name)
         quote = await self._quote(found)
         check_accepted(quote, accept_cost)
 

@@ -35,6 +35,7 @@ Call = Callable[[Engine], Awaitable[object]]
 OPEN = {
     *("open", "user", "home", "project", "projects", "adopt"),
     *("costs", "audit", "status", "worker_stays", "zones", "changes"),
+    "check_new_name",
 }
 
 CALLS: dict[str, Call] = {

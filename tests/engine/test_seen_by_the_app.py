@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from promises_support import adopted, backed_up, make_world
 
-from engine.errors import Invalid
+from engine.errors import Invalid, Taken
 
 
 async def test_a_preview_tells_what_saving_would_make_and_changes_nothing(tmp_path: Path) -> None:
@@ -64,3 +65,26 @@ async def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
         assert await engine.changes() == seen
         await other.stop("Plant")
         assert await engine.changes() != seen
+
+
+async def test_a_name_is_taken_from_the_moment_a_project_is_asked_for(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        assert await engine.check_new_name("Ku\u0308che") == "Küche"
+        for wrong in ("", "a/b", "a\x1bb", "x" * 300):
+            with pytest.raises(Invalid, match="cannot be a project's name"):
+                await engine.check_new_name(wrong)
+        with pytest.raises(Taken, match=r'^A project is called "Plant" already'):
+            await engine.check_new_name("PLANT")
+        handle = await engine.restore("Plant@latest", "Copy", accept_cost=Decimal(0))
+        with pytest.raises(Taken, match=r"^A project that is being made is called") as told:
+            await engine.check_new_name("copy")
+        assert "nothing was charged" in told.value.hint
+        with pytest.raises(Taken):
+            await engine.restore("Plant@latest", "COPY", accept_cost=Decimal(0))
+        await handle.result()
+        with pytest.raises(Taken, match=r'^A project is called "Copy" already'):
+            await engine.check_new_name("Copy")
+        assert [each.name for each in await engine.projects()] == ["Copy", "Plant"]
