@@ -50,7 +50,7 @@ class Session:
         self._nudge = Nudge()
         self._working: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
-        self._watchers: dict[str, Report] = {}
+        self._watchers: dict[str, list[Report]] = {}
         self._home = home
         self._catalog = catalog
         self._repository = repository
@@ -129,11 +129,14 @@ class Session:
                         hint=f"worker.log in {self.home} tells why. {still}",
                     )
 
-            self._watchers[job] = report
+            watchers = self._watchers.setdefault(job, [])
+            watchers.append(report)
             try:
                 row = await follow(self._catalog, job, tell, self._nudge, remind)
             finally:
-                del self._watchers[job]
+                watchers.remove(report)
+                if not watchers:
+                    del self._watchers[job]
             return await unpack(row)
 
         async def ask_to_stop() -> None:

@@ -58,7 +58,7 @@ class Worker:
     ) -> None:
         self.leaving = False  # set by who wants it to begin no other job
         self.job: str | None = None  # the one under way
-        self.watchers: dict[str, Report] = {}  # who hears of jobs at once, in this process
+        self.watchers: dict[str, list[Report]] = {}  # who hears of jobs at once, in this process
         self._home = home
         self._catalog = catalog
         self._repository = repository
@@ -114,7 +114,7 @@ class Worker:
                 await asyncio.to_thread(write_log, self._home.path, line)
 
     async def _do(self, row: JobRow) -> None:
-        telling = _Telling(self.watchers.get(row.job.id))
+        telling = _Telling(lambda progress: self._tell(row.job.id, progress))
         work = asyncio.ensure_future(self._performer.perform(row, telling.report))
         try:
             while not work.done():
@@ -128,6 +128,10 @@ class Worker:
             await finish_anyway(self._end(row, work, put_back=True))
             raise
         await finish_anyway(self._end(row, work))
+
+    def _tell(self, job: str, progress: Progress) -> None:
+        for watcher in self.watchers.get(job, ()):
+            watcher(progress)
 
     async def _is_told_to_stop(self, row: JobRow, progress: Progress) -> bool:
         """Note how far a job is. Gives whether somebody cancelled it meanwhile."""
@@ -183,7 +187,7 @@ class Worker:
 class _Telling:
     """The progress of a job, with the rate over the last seconds."""
 
-    def __init__(self, watcher: Report | None) -> None:
+    def __init__(self, watcher: Report) -> None:
         self._watcher = watcher
         self._latest = Progress("starting", 0, 0)
         self._past: list[tuple[float, int]] = []
@@ -192,8 +196,7 @@ class _Telling:
         if progress.stage != self._latest.stage:
             self._past.clear()
         self._latest = progress
-        if self._watcher is not None:
-            self._watcher(self.progress())
+        self._watcher(self.progress())
 
     def progress(self) -> Progress:
         """The latest, with its rate."""
