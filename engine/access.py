@@ -31,6 +31,7 @@ class Action(StrEnum):
     SEE_MEMBERS = "see members"
     SEE_COSTS = "see costs"
     SEE_JOBS = "see jobs"
+    SEE_REPORT = "see report"
     SEE_AUDIT = "see audit"
     ADOPT = "adopt"
     FORGET = "forget"
@@ -65,6 +66,7 @@ _READS = frozenset(
         Action.SEE_MEMBERS,
         Action.SEE_COSTS,
         Action.SEE_JOBS,
+        Action.SEE_REPORT,
         Action.SEE_AUDIT,
     }
 )
@@ -76,6 +78,7 @@ _SUBJECTS = {
     Action.SEE_MEMBERS: "The members of {} are",
     Action.SEE_COSTS: "The costs of {} are",
     Action.SEE_JOBS: "The jobs of {} are",
+    Action.SEE_REPORT: "The report on {}, with its tokens, is",
     Action.SEE_AUDIT: "The audit trail of {} is",
     Action.ADOPT: "Adopting {} is",
     Action.FORGET: "Forgetting {} is",

@@ -8,18 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from engine.access import check_user_name, login_name
-from engine.backups import Backups
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.home import Home
-from engine.jobs import Jobs
+from engine.outcomes import Outcomes
 from engine.projects import Projects
 from engine.records import Records
 from engine.settings import read_settings
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Backups, Jobs, Records):
+class Engine(Projects, Outcomes, Records):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

@@ -86,6 +86,21 @@ class JobKind(StrEnum):
     RESTORE = "restore"
     CLEAN_UP = "clean-up"
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of `Progress` in their order; one with nothing to do is passed over."""
+        match self:
+            case JobKind.BACKUP:
+                return ("looking for changes", "reading the databases", "finishing")
+            case JobKind.RESTORE:
+                return ("new ids and indexes", "making it available")
+            case JobKind.CLEAN_UP:
+                return (
+                    "looking for what is still needed",
+                    "moving what is still needed",
+                    "removing",
+                )
+
 
 class JobState(StrEnum):
     """Where a job is; cancelled is not a failure, and lost means that its worker died."""
@@ -591,7 +606,8 @@ class Job(NamedTuple):
 
     `reason` and `hint` tell its owner why it failed or was lost, and what to do; else they are
     empty. `slot` is the local date (YYYY-MM-DD) of a scheduled backup; a slot that was lost is
-    tried once more: then `attempt` is 2.
+    tried once more: then `attempt` is 2. `new_project` is the name of the project that a restore
+    makes; it is empty for other kinds.
     """
 
     id: str
@@ -609,6 +625,7 @@ class Job(NamedTuple):
     hint: str
     slot: str | None
     attempt: int
+    new_project: str = ""
 
     def as_json(self) -> Json:
         """The stable keys of a job."""
@@ -633,4 +650,5 @@ class Job(NamedTuple):
             "hint": self.hint or None,
             "slot": self.slot,
             "attempt": self.attempt,
+            "new_project": self.new_project or None,
         }

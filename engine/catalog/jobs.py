@@ -219,6 +219,7 @@ class Jobs:
 
 
 def _row(row: sqlite3.Row) -> JobRow:
+    request = _object(row["request"])
     job = Job(
         id=row["id"],
         kind=JobKind(row["kind"]),
@@ -235,8 +236,9 @@ def _row(row: sqlite3.Row) -> JobRow:
         hint=row["hint"],
         slot=row["slot"],
         attempt=row["attempt"],
+        new_project=str(request.get("name", "")),
     )
-    return JobRow(job, _object(row["request"]), _object(row["result"]), bool(row["cancel"]))
+    return JobRow(job, request, _object(row["result"]), bool(row["cancel"]))
 
 
 def _object(text: str) -> Mapping[str, object]:

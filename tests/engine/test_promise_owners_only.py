@@ -62,7 +62,7 @@ CALLS: dict[str, Call] = {
     "test_notifications": lambda engine: engine.test_notifications(),
     "clean_up": lambda engine: engine.clean_up("Plant"),
 }
-BY_JOB = {"job", "cancel", "watch"}  # what takes a job's id
+BY_JOB = {"job", "cancel", "watch", "report", "outcome"}  # what takes a job's id
 
 
 def by_id(backup: str, job: str) -> dict[str, Call]:
@@ -71,6 +71,8 @@ def by_id(backup: str, job: str) -> dict[str, Call]:
         "job": lambda engine: engine.job(job),
         "cancel": lambda engine: engine.cancel(job),
         "watch": lambda engine: engine.watch(job),
+        "report": lambda engine: engine.report(job),
+        "outcome": lambda engine: engine.outcome(job),
         "show": lambda engine: engine.show(backup),
         "quote": lambda engine: engine.quote(backup),
         "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),
