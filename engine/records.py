@@ -10,7 +10,7 @@ from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.errors import Invalid
 from engine.home import Home
-from engine.model import AuditLine, CostLine
+from engine.model import ActiveInterval, AuditLine, CostLine
 from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.session import Session
 
@@ -26,6 +26,11 @@ class Records(Session):
         charges = await self._catalog.costs.charges(owned)
         intervals = await self._catalog.costs.intervals(owned)
         return list(monthly_costs(charges, intervals, month, self._clock()))
+
+    async def running_costs(self) -> list[ActiveInterval]:
+        """What costs money by the hour now, of the user's projects: since when, at what rate."""
+        intervals = await self._catalog.costs.intervals(await self._owned())
+        return [interval for interval in intervals if interval.ended is None]
 
     async def audit(
         self, *, project: str | None = None, user: str | None = None

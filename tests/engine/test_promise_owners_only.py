@@ -34,7 +34,7 @@ Call = Callable[[Engine], Awaitable[object]]
 # What a collaborator may: see that projects are there, and what is about no project of others.
 OPEN = {
     *("open", "user", "home", "project", "projects", "adopt"),
-    *("costs", "audit", "status", "worker_stays", "zones", "changes"),
+    *("costs", "running_costs", "audit", "status", "worker_stays", "zones", "changes"),
     "check_new_name",
 }
 
@@ -117,6 +117,7 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
         with pytest.raises(NotAllowed):
             await engine.audit(project="Plant")
         assert await engine.costs() == []
+        assert await engine.running_costs() == []
         assert await engine.status() == []
         assert await engine.jobs() == []
         assert {line.action for line in await engine.audit()} == {

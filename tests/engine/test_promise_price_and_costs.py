@@ -89,8 +89,11 @@ async def test_costs_over_months(tmp_path: Path) -> None:
         assert quote.this_month.amount == FEE + Decimal("6.21")
         await restored(engine, "Copy", fee=FEE)
         world.now.moment = datetime(2026, 12, 11, 9, 30, tzinfo=UTC)
+        (running,) = await engine.running_costs()
+        assert (running.project_name, str(running.hourly)) == ("Copy", "0.034 EUR")
         stopped = await engine.stop("Copy")
         assert stopped.state is ProjectState.STOPPED
+        assert await engine.running_costs() == []
         await engine.stop("Copy")  # twice is no harm
         world.now.moment = datetime(2027, 1, 15, tzinfo=UTC)
         world.set_prices(PRICES.replace("0.034", "9"))  # for projects that are made from now on
