@@ -10,11 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import events
 from textual._path import CSSPathType
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from engine import BackstayError, Backup, Clock, Engine, Project
 from tui.screens.page import Page
@@ -50,6 +53,8 @@ class Backstay(App[int]):
         Binding("question_mark", "help", "help"),
         Binding("q", "leave", "quit"),
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
+        Binding("ctrl+l", "paint_anew", "paint anew", show=False, system=True),
     ]
 
     def __init__(
@@ -72,6 +77,12 @@ class Backstay(App[int]):
         return VARIABLES
 
     # From beginning to end
+
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal: see `tui.driver`."""
+        from tui.driver import SparingDriver
+
+        return SparingDriver
 
     def on_mount(self) -> None:
         """Show the first screen, and follow what others change."""
@@ -98,6 +109,30 @@ class Backstay(App[int]):
         """Leave. Jobs go on without the app."""
         self.exit(0)
 
+    def _fatal_error(self) -> None:
+        """End because of a fault; whoever runs the app tells it, once the terminal is put back.
+
+        Textual would print the values at hand, too, and they may be secret.
+        """
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End because the terminal cannot be read any more: there is nobody to tell anything."""
+        self.exit(128 + signal.SIGHUP)
+
+    def fault(self) -> BaseException | None:
+        """The fault that ended the app, if one did."""
+        error = self._exception
+        return error.error if isinstance(error, WorkerFailed) else error
+
+    def action_paint_anew(self) -> None:
+        """Paint everything, where something else has written to the terminal."""
+        from tui.driver import SparingDriver
+
+        if isinstance(self._driver, SparingDriver):
+            self._driver.forget()
+        self.screen.refresh()
+
     async def _look(self) -> None:
         if isinstance(self.screen, Page):
             with contextlib.suppress(BackstayError):  # the page itself tells, when it reads
@@ -111,6 +146,7 @@ class Backstay(App[int]):
         """Say so where the terminal is too small for any screen, until it is larger."""
         from tui.screens.too_small import TooSmall
 
+        self.action_paint_anew()
         too_small = event.size.width < NARROWEST or event.size.height < LOWEST
         if too_small and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
@@ -208,7 +244,10 @@ class Backstay(App[int]):
 async def run_app(
     engine: Engine, clock: Clock, *, machine: str, project: Project | None, mouse: bool
 ) -> int:
-    """Run the app until it is left, and give its exit code."""
+    """Run the app until it is left, and give its exit code. Raises the fault that ended it."""
     app = Backstay(engine, clock, machine=machine, project=project)
     code = await app.run_async(mouse=mouse)
+    fault = app.fault()
+    if fault is not None:
+        raise fault
     return code if code is not None else app.return_code or 0
