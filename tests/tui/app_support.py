@@ -7,8 +7,10 @@ have a manifest file in name: what is in it is read by what opens one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +18,10 @@ from typing import Any, Self
 from textual.pilot import Pilot
 
 from engine.catalog import Catalog
+from engine.catalog.columns import date_text
 from engine.engine import Engine
 from engine.lock import WorkerLock
-from engine.model import Backup, BackupKind, BackupState, Origin, ProjectState, Role
+from engine.model import Backup, BackupKind, BackupState, Job, Origin, ProjectState, Role
 from tui.app import Backstay
 
 NOW = datetime(2026, 11, 23, 6, 4, tzinfo=UTC)
@@ -144,6 +147,39 @@ class AppHome:
         by_hand = newest - 2 * DAY + 11 * HOUR
         made.insert(5, await self.add_backup(project, by_hand, kind=BackupKind.MANUAL))
         return made[::-1]
+
+    def add_job(self, job: Job, result: Mapping[str, object] | None = None) -> None:
+        """List a job, as it stands; `result` is what it keeps of what it made.
+
+        One that runs stays so only while a `WorkLock` of the home is held.
+        """
+        progress = job.progress
+        columns: dict[str, object] = {
+            "id": job.id,
+            "kind": job.kind.value,
+            "project": job.project,
+            "project_name": job.project_name,
+            "user": job.user,
+            "state": job.state.value,
+            "asked": date_text(job.asked),
+            "started": None if job.started is None else date_text(job.started),
+            "finished": None if job.finished is None else date_text(job.finished),
+            "request": json.dumps({"name": job.new_project} if job.new_project else {}),
+            "stage": progress.stage,
+            "done": progress.done,
+            "total": progress.total,
+            "rate": progress.rate,
+            "error": job.error,
+            "reason": job.reason,
+            "hint": job.hint,
+            "result": json.dumps(result or {}),
+            "slot": job.slot,
+            "attempt": job.attempt,
+        }
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        with closing(sqlite3.connect(self.path / "catalog.db")) as catalog, catalog:
+            statement = f"INSERT OR REPLACE INTO job ({names}) VALUES ({places})"
+            catalog.execute(statement, list(columns.values()))
 
     def worker_that_stays(self) -> WorkerLock:
         """Hold the lock of a worker that stays; whoever asks releases it."""
