@@ -116,6 +116,12 @@ def clock_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
+def moment_shown(moment: datetime, now: datetime) -> str:
+    """When something was: its time where that is today, else its date, too."""
+    today = moment.astimezone(UTC).date() == now.astimezone(UTC).date()
+    return clock_text(moment) if today else date_with_zone(moment)
+
+
 def brief(span: timedelta) -> str:
     """A length of time in one short unit, where room is short: ``3 h``, ``21 h``, ``2 d``."""
     seconds = max(0.0, span.total_seconds())
@@ -148,16 +154,33 @@ def date_in_column(moment: datetime, zone: str | None) -> str:
     return f"{_there(moment, zone):%a %d %b %Y  %H:%M}"
 
 
+def short_date_there(moment: datetime | None, zone: str | None) -> str:
+    """A date as the clocks of a zone show it, where columns are many: ``2026-11-23 03:00``."""
+    return NONE if moment is None else f"{_there(moment, zone):%Y-%m-%d %H:%M}"
+
+
 def date_alone(moment: datetime, zone: str | None) -> str:
     """The day of a date as the clocks of a zone show it: ``Wed 18 Nov``."""
     return f"{_there(moment, zone):%a %d %b}"
 
 
+def city(zone: str | None) -> str:
+    """A zone in a word, where its whole name has no room: ``Buenos Aires``."""
+    return (zone or "UTC").rpartition("/")[2].replace("_", " ")
+
+
+def with_zone(title: str, zone: str | None, room: int) -> str:
+    """A title that names a zone, by its city where the whole name is wider than `room`."""
+    whole = f"{title} ({zone or 'UTC'})"
+    return whole if len(whole) <= room else f"{title} ({city(zone)})"
+
+
 def how_old(moment: datetime, now: datetime) -> str:
-    """An age under a title that says so: ``3 hours``, ``a day``."""
+    """An age under a title that says so, in one unit: ``3 hours``, ``a day``, ``in 2 hours``."""
     import humanize
 
-    return humanize.naturaldelta(now - moment)
+    span = humanize.naturaldelta(abs(now - moment)).partition(",")[0]
+    return f"in {span}" if moment > now else span
 
 
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "BRL": "R$"}

@@ -9,7 +9,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from engine import BackstayError, Backup, BackupState, Health, HealthState, Plan
+from engine import BackstayError, Backup, BackupState, Health, HealthState, NotFound, Plan
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.widgets.facts import Facts
@@ -28,9 +28,12 @@ from tui.wording import (
     how_old,
     number,
     size,
+    with_zone,
 )
 
 _LATER = "comes with a later version"
+_DATE = 20  # columns of a title that names a zone, so that the dates below it are wider
+_ODDITIES = 2  # backups of an odd size that a sentence is said of
 
 
 class Shown(NamedTuple):
@@ -39,6 +42,7 @@ class Shown(NamedTuple):
     backups: Sequence[Backup]
     health: Health
     plan: Plan
+    worker_stays: bool
 
 
 class BackupsPage(ListPage[Shown]):
@@ -52,12 +56,14 @@ class BackupsPage(ListPage[Shown]):
         Binding("slash", "filter", "filter"),
         Binding("o", "sort", "sort"),
         Binding("s", "main_database", "Main Database"),
-        Binding("n", "restore", "new project", show=False),
-        Binding("y", "copy_id", "copy id", show=False),
-        Binding("J", "jobs", "jobs", show=False),
+        Binding("escape", "back", "back"),
+        Binding("J", "jobs", "jobs"),
+        Binding("n", "restore", "new project from the backup", show=False),
+        Binding("c", "contents", "contents of the backup", show=False),
+        Binding("y", "copy_id", "copy the id of the backup", show=False),
     ]
     noun = ("backup", "backups")
-    orders = ("date", "size", "added", "kind")
+    orders = ("date", "size", "kind")
     has_menu = True
     reading = "Reading the backups…"
 
@@ -91,26 +97,31 @@ class BackupsPage(ListPage[Shown]):
         engine = self.backstay.engine
         backups = await engine.backups(self.project)
         (health,) = await engine.status(self.project)
-        return Shown(backups, health, await engine.plan(self.project))
+        plan = await engine.plan(self.project)
+        return Shown(backups, health, plan, await engine.worker_stays())
 
     def refuse(self, error: BackstayError) -> None:
-        """Say that backups are for owners, and who they are."""
+        """Say that backups are for owners, and who they are; or that it is not theirs."""
         self.query_one(HealthStrip).display = False
+        if isinstance(error, NotFound):
+            gone = f"{self.project_name} is not among your projects any more."
+            error = NotFound(gone, hint="Press Esc to go back to those that are.")
         super().refuse(error)
 
     def listed(self, data: Shown) -> Listed:
         """The backups in the order that was chosen."""
-        self.query_one(HealthStrip).tell(data.health, self.backstay.now)
+        strip = self.query_one(HealthStrip)
+        strip.tell(data.health, self.backstay.now, worker_stays=data.worker_stays)
         zone = data.plan.zone
         now = self.backstay.now
         odd = odd_sizes(data.backups)
         most = max((backup.size for backup in data.backups), default=0)
         columns = [
-            Column(self._title("date", f"Date ({zone or 'UTC'})")),
+            Column(self.heading("date", with_zone("Date", zone, _DATE))),
             Column("Age", least=6),
-            Column(self._title("size", "Size"), right=True),
+            Column(self.heading("size", "Size"), right=True),
             Column(""),
-            Column(self._title("kind", "Kind"), drop=1),
+            Column(self.heading("kind", "Kind", rising=True), drop=1),
             Column("Restorable"),
         ]
         rows = [
@@ -130,15 +141,10 @@ class BackupsPage(ListPage[Shown]):
         self._show_details()
         return Listed(columns, rows, [*_sums(data), *_oddities(data.backups, odd, zone)])
 
-    def _title(self, order: str, title: str) -> str:
-        return f"{title} ▾" if self.orders[self.order] == order and self.order else title
-
     def _sorted(self, backups: Sequence[Backup]) -> list[Backup]:
         order = self.orders[self.order]
         if order == "size":
             return sorted(backups, key=lambda backup: -backup.size)
-        if order == "added":
-            return sorted(backups, key=lambda backup: -backup.added)
         if order == "kind":
             return sorted(backups, key=lambda backup: backup.kind.value)
         return list(backups)
@@ -303,12 +309,12 @@ def _sums(data: Shown) -> list[str]:
 
 
 def _oddities(backups: Sequence[Backup], odd: dict[str, float], zone: str | None) -> list[str]:
+    """Sentences on the newest backups of an odd size; each is marked in the list."""
     said = []
-    for backup in backups:
-        if backup.id in odd:
-            change = odd[backup.id]
-            how = f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger"
-            missing = f": {counted(backup.missing, 'device')} had no data" if backup.missing else ""
-            day = date_alone(backup.date, zone)
-            said.append(f"! {day} is {how} than those before it{missing}.".replace("%", " %"))
+    for backup in [each for each in backups if each.id in odd][:_ODDITIES]:
+        change = odd[backup.id]
+        how = f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger"
+        missing = f": {counted(backup.missing, 'device')} had no data" if backup.missing else ""
+        day = date_alone(backup.date, zone)
+        said.append(f"! {day} is {how} than those before it{missing}.".replace("%", " %"))
     return said

@@ -14,14 +14,17 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from engine import BackstayError
+from tui.plain_text import cut, plain, wrap
 from tui.screens.page import Page
 from tui.table import Column
+from tui.widgets.filter_field import FilterField
 from tui.widgets.menu import Menu
 from tui.widgets.rows import Row, Rows
 from tui.widgets.state import State
 from tui.wording import counted
 
 D = TypeVar("D")
+_FOLLOWING = 3  # lines below a list that tell of its selected row
 
 
 class Listed(NamedTuple):
@@ -36,7 +39,8 @@ class ListPage(Page[D]):
     """A page that shows rows; `orders` are the names of the ways to sort them, the first to begin.
 
     A subclass says what it lists and in which order; what is typed as filter is looked for in the
-    cells.
+    cells. One that has something to say of the selected row sets `follows`: then the lines below
+    the list are of one height, so that nothing else moves.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,10 +51,13 @@ class ListPage(Page[D]):
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     orders: ClassVar[tuple[str, ...]] = ()
     has_menu = False
+    follows = False
 
     def __init__(self) -> None:
         super().__init__()
         self.order = 0
+        self._summary: Sequence[str] = ()  # what sums the list up, whichever row is selected
+        self._said: Content | None = None
 
     @abstractmethod
     def listed(self, data: D) -> Listed:
@@ -59,6 +66,10 @@ class ListPage(Page[D]):
     @abstractmethod
     def say_empty(self, data: D, state: State) -> None:
         """Say why nothing is listed, and what to do."""
+
+    def said_of_selected(self, data: D) -> Sequence[str]:
+        """Sentences on the selected row, where something is to be said of it."""
+        return ()
 
     def beside(self) -> Iterable[Widget]:
         """Widgets at the right of the list, where the width allows it."""
@@ -71,21 +82,20 @@ class ListPage(Page[D]):
     def body(self) -> Iterable[Widget]:
         """The list, what is beside it, what sums it up, and the filter."""
         yield from self.above()
+        summary = Static(id="summary")
+        summary.set_class(self.follows, "-follows")
         yield Horizontal(
-            Vertical(
-                Rows(menu=self.has_menu, name="rows"),
-                Static(id="summary"),
-                id="list",
-            ),
+            Vertical(Rows(menu=self.has_menu, name="rows"), summary, id="list"),
             *self.beside(),
             id="middle",
         )
-        yield Input(id="filter", placeholder="filter: Enter keeps it, Esc ends it", compact=True)
+        yield FilterField()
 
     def on_mount(self) -> None:
         """Begin with the list."""
         super().on_mount()
-        self.query_one("#filter").display = False
+        self.field.display = False
+        self.query_one("#summary").display = self.follows
         self.rows.focus()
 
     @property
@@ -94,9 +104,20 @@ class ListPage(Page[D]):
         return self.query_one("#rows", Rows)
 
     @property
+    def field(self) -> FilterField:
+        """Where the filter is typed."""
+        return self.query_one("#filter", FilterField)
+
+    @property
     def filter_text(self) -> str:
         """What is looked for; nothing where all is shown."""
-        return self.query_one("#filter", Input).value.strip()
+        return self.field.text
+
+    def heading(self, order: str, text: str, *, rising: bool = False) -> str:
+        """The title of a column that can be sorted by, marked where the list is sorted by it."""
+        if len(self.orders) < 2 or self.orders[self.order] != order:
+            return text
+        return f"{text} {'▴' if rising else '▾'}"
 
     def show(self, data: D) -> None:
         """Show what of the list is not filtered away."""
@@ -108,72 +129,96 @@ class ListPage(Page[D]):
             state.hush()
         elif listed.rows:
             one, many = self.noun
+            hidden = len(listed.rows)
             state.tell(
-                f"No {one} has {self.filter_text!r} in it.",
-                f"{counted(len(listed.rows), one, many)} are hidden by the filter. "
-                "Press / to change it, Esc to end it.",
+                f"No {one} has {self.field.shown_text} in it.",
+                f"{counted(hidden, one, many)} {'is' if hidden == 1 else 'are'} hidden by the "
+                "filter. Press / to change it, Esc to end it.",
             )
         else:
             self.say_empty(data, state)
         self.query_one("#middle").display = bool(rows)
-        self.rows.set_rows(rows, listed.columns)
-        lines = [*listed.summary, *self._notes(len(rows), len(listed.rows))]
+        self.rows.set_rows(rows, listed.columns, measured=listed.rows)
+        self._summary = [*listed.summary, *self._note(len(rows), len(listed.rows))]
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Show the lines below the list; nothing is laid out or painted where they stay."""
         summary = self.query_one("#summary", Static)
-        text = "\n".join(lines)
-        if text != getattr(self, "_summary", None):
-            self._summary = text
-            summary.update(Content(text))
-            summary.display = bool(lines)
+        lines = [plain(line) for line in self._summary]
+        width = summary.content_size.width
+        if self.follows and self.data is not None and width:  # else it is not laid out yet
+            of_row = [plain(line) for line in self.said_of_selected(self.data)]
+            lines = _in_lines([*lines, *of_row], width, _FOLLOWING)
+        content = Content("\n".join(lines))
+        if content != self._said:
+            self._said = content
+            summary.update(content, layout=not self.follows)
+            summary.display = bool(lines) or self.follows
+
+    @on(Rows.Moved)
+    def _tell_of_selected(self) -> None:
+        self._sum_up()
+        self.refresh_bindings()
+
+    @on(Rows.Resized)
+    def _lay_out_summary(self) -> None:
+        self._sum_up()
 
     def refuse(self, error: BackstayError) -> None:
         """Say in place of the list that it is not to be seen."""
         self.query_one("#middle").display = False
         super().refuse(error)
+        self.rows.set_rows([])
 
-    def _notes(self, shown: int, there: int) -> list[str]:
+    def could_not_read(self, error: BackstayError) -> None:
+        """Say why, below the list that was there, or in place of a first one."""
+        self.query_one("#middle").display = bool(self.rows.keys)
+        super().could_not_read(error)
+
+    def _note(self, shown: int, there: int) -> list[str]:
         if not self.filter_text or not shown:
             return []
-        return [f"Filter: {self.filter_text}. {shown} of {there} are shown; Esc shows all."]
+        one, many = self.noun
+        of = counted(there, one, many)
+        return [f"{shown:,} of {of} with {self.field.shown_text}. Esc shows all."]
 
     # Filter and order
 
     def action_filter(self) -> None:
         """Let a filter be typed."""
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
+        self.field.display = True
+        self.field.focus()
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self) -> None:
         self.tick()
+        self.refresh_bindings()
 
     @on(Input.Submitted, "#filter")
-    def _filter_kept(self) -> None:
-        self.query_one("#filter").display = False
+    def keep_filter(self) -> None:
+        """End typing; the rows stay hidden that the filter hides."""
+        self.field.display = False
         self.rows.focus()
 
     def action_back(self) -> None:
         """End the filter, if there is one; else go back."""
-        field = self.query_one("#filter", Input)
-        if field.display or field.value:
-            field.value = ""
-            field.display = False
-            self.rows.focus()
+        if self.field.display or self.field.value:
+            self.field.value = ""
+            self.keep_filter()
         else:
             super().action_back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What a list cannot do without rows or ways to sort is not offered."""
-        if self.query(Menu):
+        if self.query(Menu) or not self.query(FilterField):
             return super().check_action(action, parameters)
         if action == "filter":
             return bool(self.rows.keys) or bool(self.filter_text)
         if action == "sort":
             return len(self.orders) > 1 and bool(self.rows.keys)
-        if action == "back" and self.is_mounted and self.query("#filter"):
-            field = self.query_one("#filter", Input)
-            if field.display or field.value:
-                return True
+        if action == "back" and (self.field.display or self.field.value):
+            return True
         return super().check_action(action, parameters)
 
     def action_sort(self) -> None:
@@ -184,3 +229,11 @@ class ListPage(Page[D]):
 
 def _has(row: Row, wanted: str) -> bool:
     return any(wanted in cell.text.casefold() for cell in row.cells)
+
+
+def _in_lines(texts: Sequence[str], width: int, most: int) -> list[str]:
+    """Texts folded into lines of a width; what goes beyond `most` lines is cut off, and says so."""
+    lines = [line for text in texts for line in wrap(text, width)]
+    if len(lines) > most:
+        lines[most - 1 :] = [cut(f"{lines[most - 1]} {lines[most]}", width)]
+    return lines

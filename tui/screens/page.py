@@ -19,7 +19,7 @@ from tui.widgets.keys_line import KeysLine
 from tui.widgets.menu import Menu
 from tui.widgets.state import State
 from tui.widgets.top_line import TopLine
-from tui.wording import clock_text
+from tui.wording import moment_shown
 
 if TYPE_CHECKING:
     from tui.app import Backstay
@@ -50,6 +50,9 @@ class Page(Screen[None], Generic[D]):
         self.data: D | None = None
         self.read_at: datetime | None = None
         self._seen = -1  # the number of the change that was seen last
+        self._looking = False
+        self._refused = False  # each try would be one more refusal in the audit trail
+        self._being_read = 0  # one that is cancelled may not have ended when the next begins
 
     # What each page says of itself
 
@@ -107,13 +110,35 @@ class Page(Screen[None], Generic[D]):
         self._read()
 
     async def look(self) -> None:
-        """Read anew if another process has changed something since."""
-        changes = await self.backstay.engine.changes()
-        if changes != self._seen:
-            self.read_soon()
+        """Look soon whether another process has changed something since, and read that.
+
+        The app does not wait for it: where the catalog is held, keys go on to work.
+        """
+        if not self._looking and not self._refused:
+            self._look_for_changes()
+
+    @work(group="look")
+    async def _look_for_changes(self) -> None:
+        self._looking = True
+        try:
+            changes = await self.backstay.engine.changes()
+            # What is being read now is not begun anew: changes come faster than it may end.
+            if changes != self._seen and not self._being_read:
+                self.read_soon()
+        except BackstayError:
+            pass  # the page itself tells, when it reads
+        finally:
+            self._looking = False
 
     @work(exclusive=True, group="read")
     async def _read(self) -> None:
+        self._being_read += 1
+        try:
+            await self._read_and_show()
+        finally:
+            self._being_read -= 1
+
+    async def _read_and_show(self) -> None:
         try:
             self._seen = await self.backstay.engine.changes()
             data = await self.read()
@@ -123,6 +148,7 @@ class Page(Screen[None], Generic[D]):
             self.could_not_read(error)
         else:
             self.data, self.read_at = data, self.backstay.now
+            self._refused = False
             self.query_one("#trouble", State).hush()
             self.query_one("#state", State).hush()
             self.query_one(TopLine).tell(self.where, self.who)
@@ -136,24 +162,27 @@ class Page(Screen[None], Generic[D]):
 
     def refuse(self, error: BackstayError) -> None:
         """Say in place of everything that this is not to be seen."""
-        self.data = None
+        self.data, self.read_at = None, None
+        self._refused = True
+        self.query_one("#trouble", State).hush()
         self.query_one("#state", State).tell(error.message, "", error.hint, glyph="–")
+        self.query_one(TopLine).tell(self.where, self.who)
         self.refresh_bindings()
 
     def could_not_read(self, error: BackstayError) -> None:
         """Keep what was shown, and say since when it is old, why, and what to do."""
+        why = f"{error.hint} Press r to try again.".strip()
         if self.read_at is None:
-            self.query_one("#state", State).tell(
-                error.message, "", f"{error.hint} Press r to try again.".strip(), glyph="!"
+            self.query_one("#state", State).tell(error.message, "", why, glyph="!")
+        else:
+            since = moment_shown(self.read_at, self.backstay.now)
+            self.query_one("#trouble", State).tell(
+                f"This is from {since} and could not be read since:",
+                f"{error.message} {why}",
+                glyph="!",
+                style="$warning",
             )
-            return
-        since = clock_text(self.read_at)
-        self.query_one("#trouble", State).tell(
-            f"This is from {since} and could not be read since:",
-            f"{error.message} Press r to try again.",
-            glyph="!",
-            style="$warning",
-        )
+        self.refresh_bindings()
 
     def _tell_that_it_reads(self) -> None:
         state = self.query_one("#state", State)

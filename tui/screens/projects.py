@@ -20,7 +20,16 @@ from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.state import State
-from tui.wording import NONE, brief, day_there, money
+from tui.wording import NONE, brief, city, day_there, listed, money
+
+_WORST_FIRST = (
+    HealthState.FAILING,
+    HealthState.LATE,
+    HealthState.NO_WORKER,
+    HealthState.NEVER,
+    HealthState.FINE,
+)
+_NO_WORKER = "No worker runs: run backstay worker, or install its --unit, to keep schedules."
 
 
 class Shown(NamedTuple):
@@ -42,6 +51,7 @@ class ProjectsPage(ListPage[Shown]):
         Binding("A", "audit", "audit", show=False),
         Binding("slash", "filter", "filter"),
     ]
+    follows = True
     noun = ("project", "projects")
     orders = ("name", "state", "backups")
     reading = "Reading the projects…"
@@ -66,30 +76,38 @@ class ProjectsPage(ListPage[Shown]):
     def listed(self, data: Shown) -> Listed:
         """The projects in the order that was chosen."""
         columns = [
-            Column("Project", least=12),
-            Column("State"),
-            Column("You are", drop=2),
-            Column("Backups", least=14),
-            Column("Next", least=20, drop=1),
+            Column(self.heading("name", "Project", rising=True), least=12),
+            Column(self.heading("state", "State", rising=True)),
+            Column("You are", drop=1),
+            Column(self.heading("backups", "Backups"), least=14),
+            Column("Next", least=16),
             Column(f"{self.backstay.now:%b %Y}", right=True),
         ]
-        rows = [self._row(project, data) for project in self._sorted(data)]
-        return Listed(columns, rows, self._said(data))
+        spent: dict[str, list[str]] = {}
+        for line in data.costs:  # one for each currency
+            spent.setdefault(line.project, []).append(money(line.total))
+        rows = [
+            self._row(project, data.healths.get(project.id), spent.get(project.id, ()))
+            for project in self._sorted(data)
+        ]
+        return Listed(columns, rows)
 
-    def _said(self, data: Shown) -> list[str]:
-        """A sentence on the selected project, where something is to be said."""
-        project = self.selected or (data.projects[0] if data.projects else None)
+    def said_of_selected(self, data: Shown) -> Sequence[str]:
+        """Whose a project is, or what is wrong with it."""
+        project = self.selected
         if project is None:
             return []
         health = data.healths.get(project.id)
         if health is None:
-            owners = " and ".join(project.owners)
+            owners = listed(project.owners) or "nobody"
             belongs = f"{project.name} belongs to {owners}."
             return [f"{belongs} You collaborate on it; backups are for owners."]
         if health.state in (HealthState.LATE, HealthState.FAILING):
             return [f"{project.name}: {health.reason}"]
         if project.quiet:
             return [f"{project.name} is quiet: its actions are off until you wake it (w)."]
+        if health.state is HealthState.NO_WORKER:
+            return [_NO_WORKER]
         return []
 
     def _sorted(self, data: Shown) -> list[Project]:
@@ -97,28 +115,18 @@ class ProjectsPage(ListPage[Shown]):
         if order == "state":
             return sorted(data.projects, key=lambda project: state_text(project))
         if order == "backups":
-            worst = list(HealthState)
-            return sorted(
-                data.projects,
-                key=lambda project: (
-                    -worst.index(data.healths[project.id].state)
-                    if project.id in data.healths
-                    else len(worst)
-                ),
-            )
+            return sorted(data.projects, key=lambda project: _rank(data.healths.get(project.id)))
         return list(data.projects)
 
-    def _row(self, project: Project, data: Shown) -> Row:
-        health = data.healths.get(project.id)
+    def _row(self, project: Project, health: Health | None, spent: Sequence[str]) -> Row:
         if health is None:
             backups, following = Cell("owners only", "dim"), Cell(NONE, "dim")
         else:
             backups, following = self._backups(health), self._next(health)
-        spent = [line for line in data.costs if line.project == project.id]
-        cost = money(spent[0].total) if spent else NONE
         state = Cell(state_text(project), "dim" if project.state is ProjectState.STOPPED else "")
         role = Cell(project.role.value if project.role else NONE, "dim")
-        cells = [Cell(project.name), state, role, backups, following, Cell(cost)]
+        cost = Cell(", ".join(spent) or NONE)
+        cells = [Cell(project.name), state, role, backups, following, cost]
         return Row(project.id, cells, dim=health is None)
 
     def _backups(self, health: Health) -> Cell:
@@ -136,10 +144,10 @@ class ProjectsPage(ListPage[Shown]):
         if health.next_run is None:
             return Cell("no schedule", "dim")
         if health.state is HealthState.NO_WORKER:
-            return Cell("! no worker runs", "warn")
-        place = (health.zone or "UTC").rpartition("/")[2].replace("_", " ")
+            return Cell("! no worker", "warn")
         until = brief(health.next_run - self.backstay.now)
-        return Cell(f"{day_there(health.next_run, health.zone)} {place}, in {until}", "dim")
+        when = day_there(health.next_run, health.zone)
+        return Cell(f"{when} {city(health.zone)}, in {until}", "dim")
 
     def say_empty(self, data: Shown, state: State) -> None:
         """Say how to get a first project."""
@@ -167,11 +175,6 @@ class ProjectsPage(ListPage[Shown]):
             return project is not None and project.quiet and project.role is Role.OWNER
         return super().check_action(action, parameters)
 
-    @on(Rows.Moved)
-    def _moved(self) -> None:
-        self.tick()
-        self.refresh_bindings()
-
     @on(Rows.Opened)
     def action_open(self) -> None:
         """Show the selected project's backups."""
@@ -197,6 +200,11 @@ class ProjectsPage(ListPage[Shown]):
     def action_audit(self) -> None:
         """Show who did what."""
         self.backstay.open_audit()
+
+
+def _rank(health: Health | None) -> int:
+    """What needs somebody to look comes first; what is not the user's, last."""
+    return len(_WORST_FIRST) if health is None else _WORST_FIRST.index(health.state)
 
 
 def state_text(project: Project) -> str:

@@ -50,7 +50,9 @@ class KeysLine(Static):
                 target = "app" if active.node is self.app else "screen"
                 if active.node not in (self.app, screen):
                     target = "focused"
-                entry = (key, binding.description, f"{target}.{binding.action}")
+                whole = binding.action.partition("(")[0].count(".") == 1  # it names its target
+                action = binding.action if whole else f"{target}.{binding.action}"
+                entry = (key, binding.description, action)
                 if entry not in told:
                     told.append(entry)
         own = [getattr(binding, "action", "") for binding in type(screen).BINDINGS]

@@ -86,6 +86,9 @@ class Rows(Widget, can_focus=True):
             self.rows = rows
             self.key = key
 
+    class Resized(Message):
+        """The list is of another size."""
+
     def __init__(
         self, columns: Sequence[Column] = (), *, menu: bool = False, name: str | None = None
     ) -> None:
@@ -93,11 +96,11 @@ class Rows(Widget, can_focus=True):
         self._columns = list(columns)
         self._menu = menu
         self._rows: list[Row] = []
+        self._measured: list[Row] = []
         self._top = 0
         self._at = 0
         self._shown: list[int] = []
         self._widths: list[int] = []
-        self._fitted_to = -1
 
     @property
     def selected(self) -> str | None:
@@ -114,17 +117,22 @@ class Rows(Widget, can_focus=True):
         """The titles of the columns that find no room."""
         return [column.title for at, column in enumerate(self._columns) if at not in self._shown]
 
-    def set_rows(self, rows: Sequence[Row], columns: Sequence[Column] | None = None) -> None:
+    def set_rows(
+        self,
+        rows: Sequence[Row],
+        columns: Sequence[Column] | None = None,
+        *,
+        measured: Sequence[Row] | None = None,
+    ) -> None:
         """Show these rows; the one that was selected stays so, if it is still there.
 
-        Only lines that look different now are painted again.
+        Only lines that look different now are painted again. Columns are as wide as `measured`
+        needs them, where it is given: so they stay where they are while rows are filtered away.
         """
         before, selected = self._rows, self.selected
         old = (self._at, self._top, self._shown, self._widths, self._columns)
-        self._rows = [
-            row._replace(cells=[cell._replace(text=plain(cell.text)) for cell in row.cells])
-            for row in rows
-        ]
+        self._rows = [_safe(row) for row in rows]
+        self._measured = self._rows if measured is None else [_safe(row) for row in measured]
         if columns is not None:
             self._columns = list(columns)
         places = {row.key: at for at, row in enumerate(self._rows)}
@@ -233,12 +241,13 @@ class Rows(Widget, can_focus=True):
         self._fit()
         self._keep_in_view()
         self.refresh()
+        self.post_message(self.Resized())
 
     def _fit(self) -> None:
         room = self.size.width - 2 * _EDGE - len(MARK)
         if self._menu:
             room -= len(GAP) + len(MENU)
-        texts = [[cell.text for cell in row.cells] for row in self._rows]
+        texts = [[cell.text for cell in row.cells] for row in self._measured]
         self._shown, self._widths = fit(self._columns, texts, max(1, room))
 
     def _repaint(self, at: int) -> None:
@@ -252,7 +261,8 @@ class Rows(Widget, can_focus=True):
         if y == 0:
             style = self.get_component_rich_style("rows--title")
             titles = [Cell(column.title) for column in self._columns]
-            return self._strip(titles if self._rows else [], style, "", width, lambda _: style)
+            titles = titles if self._rows else []
+            return self._strip(titles, style, "", width, lambda _: style, menu=False)
         at = self._top + y - 1
         if at >= len(self._rows):
             return Strip.blank(width, self.rich_style)
@@ -270,7 +280,8 @@ class Rows(Widget, can_focus=True):
             own = self.get_component_rich_style(f"rows--{cell.style}", partial=True)
             return base + own
 
-        return self._strip(row.cells, base, MARK if selected else "", width, style_of)
+        mark = MARK if selected else ""
+        return self._strip(row.cells, base, mark, width, style_of, menu=self._menu)
 
     def _strip(
         self,
@@ -279,6 +290,8 @@ class Rows(Widget, can_focus=True):
         mark: str,
         width: int,
         style_of: Callable[[Cell], Style],
+        *,
+        menu: bool,
     ) -> Strip:
         """The cells of a line in their columns; neighbours of one style are one segment."""
         parts: list[tuple[str, Style]] = [(" " * _EDGE + mark.ljust(len(MARK)), base)]
@@ -293,7 +306,7 @@ class Rows(Widget, can_focus=True):
             else:
                 parts += [(text, style), (space + GAP, base)]
         used = sum(cells(text) for text, _ in parts)
-        end = (MENU if self._menu and line and base != self._title_style else "") + " " * _EDGE
+        end = (MENU if menu else "") + " " * _EDGE
         parts.append((" " * max(0, width - used - len(end)) + end, base))
         segments: list[Segment] = []
         for text, style in parts:
@@ -303,6 +316,9 @@ class Rows(Widget, can_focus=True):
                 segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, base)
 
-    @property
-    def _title_style(self) -> Style:
-        return self.get_component_rich_style("rows--title")
+
+def _safe(row: Row) -> Row:
+    """A row whose texts cannot act on a terminal."""
+    if all(cell.text.isprintable() for cell in row.cells):
+        return row
+    return row._replace(cells=[cell._replace(text=plain(cell.text)) for cell in row.cells])
