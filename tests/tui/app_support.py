@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,19 @@ from textual.pilot import Pilot
 from engine.catalog import Catalog
 from engine.catalog.columns import date_text
 from engine.engine import Engine
+from engine.home import Home
 from engine.lock import WorkerLock
-from engine.model import Backup, BackupKind, BackupState, Job, Origin, ProjectState, Role
+from engine.model import (
+    Backup,
+    BackupKind,
+    BackupState,
+    Encryption,
+    Job,
+    Origin,
+    ProjectState,
+    Role,
+)
+from engine.repository.manifest import LIST_NAMES, DeviceEntry, Image, Layout, MainEntry, Manifest
 from tui.app import Backstay
 
 NOW = datetime(2026, 11, 23, 6, 4, tzinfo=UTC)
@@ -148,6 +159,47 @@ class AppHome:
         made.insert(5, await self.add_backup(project, by_hand, kind=BackupKind.MANUAL))
         return made[::-1]
 
+    async def add_contents(
+        self,
+        backup: str,
+        devices: Sequence[DeviceEntry],
+        *,
+        project: str = PLANT,
+        name: str = "Plant 7",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Let a backup that is listed be read, too: what it holds of these devices."""
+        async with self.catalog() as catalog:
+            found = await catalog.backups.find(backup)
+        assert found is not None
+        facts = found.backup
+        (self.path / "repository" / "manifests" / backup).unlink()
+        image = _image(1)
+        manifest = Manifest(
+            backup=backup,
+            project=project,
+            project_name=name,
+            path="/srv/plant",
+            owners=("ana",),
+            port=8888,
+            date=facts.date,
+            kind=facts.kind,
+            main=MainEntry(image, (), facts.actions, facts.analyses, facts.accounts, ()),
+            devices=tuple(devices),
+            plugins=(),
+            settings=(),
+            packs={},
+            mark_prefix="mark",
+            leave_out="primary-key",
+            size=facts.size,
+            added=facts.added,
+            data=facts.data,
+            longest_lock=0.012,
+            notes=notes,
+            layout=Layout("plugin", "data.db", "devices", "plugins"),
+        )
+        Home(self.path).open_repository(Encryption.AES_256_GCM).put_manifest(manifest)
+
     def add_job(self, job: Job, result: Mapping[str, object] | None = None) -> None:
         """List a job, as it stands; `result` is what it keeps of what it made.
 
@@ -187,6 +239,22 @@ class AppHome:
         lock.acquire()
         lock.say_that_it_stays()
         return lock
+
+
+def _image(pages: int) -> Image:
+    """An image of so many pages, whose chunks are nowhere."""
+    lists = -(-pages // (4 * LIST_NAMES))  # a chunk is four pages
+    return Image(4096, pages, (bytes(16),) * lists, None, (), (), 0)
+
+
+def device(number: int, name: str, *, rows: int, missing: str = "") -> DeviceEntry:
+    """A device for `add_contents`; with `missing` its data is not in the backup."""
+    last = round(NOW.timestamp() * 1000) - number * 61_000
+    image = None if missing else _image(25 + rows // 10)
+    first = last - 90 * 86_400_000 if rows else None
+    return DeviceEntry(
+        f"{number:024x}", name, rows, first, last if rows else None, image, missing, None
+    )
 
 
 class OpenedApp(Backstay):
