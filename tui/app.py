@@ -94,16 +94,14 @@ class Backstay(App[int]):
         self.push_screen(ProjectsPage())
         if self._begins_at is not None:
             self.open_project(self._begins_at)
-        self._end_on_signals()
         self.set_interval(_LOOK, self._look)
         self.set_interval(_MINUTE, self._tick)
 
-    def _end_on_signals(self) -> None:
-        """End as usual when told to: the terminal is put back as it was."""
+    def end_on_signals(self) -> None:
+        """From now on, end as usual when told to end: the terminal is put back as it was."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: tests
-                loop.add_signal_handler(number, self.exit, 128 + number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, 128 + number)
 
     def action_leave(self) -> None:
         """Leave. Jobs go on without the app."""
@@ -246,8 +244,11 @@ async def run_app(
 ) -> int:
     """Run the app until it is left, and give its exit code. Raises the fault that ended it."""
     app = Backstay(engine, clock, machine=machine, project=project)
+    app.end_on_signals()
     code = await app.run_async(mouse=mouse)
+    if code is not None:  # a screen that was still coming up may have failed because of the end
+        return code
     fault = app.fault()
     if fault is not None:
         raise fault
-    return code if code is not None else app.return_code or 0
+    return app.return_code or 0

@@ -1,4 +1,4 @@
-"""The command line: `backstay` alone lists the projects, each sub-command does one thing.
+"""The command line: `backstay` alone opens the app, each sub-command does one thing.
 
 Everything here is light: a command's module, the engine and what they need are imported when the
 command is run. Exit codes are those of `engine.errors`, 2 for a command that was not understood
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from tui.command import Group
+from tui.command import Group, no_mouse_option
 from tui.invocation import Invocation
 from tui.output import prepare_streams
 
@@ -52,17 +52,28 @@ COMMANDS = (
     example="backstay demo\nbackstay backups 'Plant 7'",
 )
 @click.version_option(package_name="backstay", message="%(prog)s %(version)s")
+@no_mouse_option
 @click.pass_context
 def root(context: click.Context) -> None:
     """Backups of an IoT project's main database, run by its owner.
 
-    Without a command, the projects are listed. PROJECT is a name or an id; BACKUP is an id, the
-    beginning of one, or PROJECT@latest.
+    Without a command, the app is opened; where there is no terminal, the projects are listed.
+    PROJECT is a name or an id; BACKUP is an id, the beginning of one, or PROJECT@latest.
     """
     if context.invoked_subcommand is None:
-        from tui.commands.projects import welcome
+        _begin(context.find_object(Invocation) or Invocation())
 
-        welcome(context.find_object(Invocation) or Invocation())
+
+def _begin(invocation: Invocation) -> None:
+    """What `backstay` alone does."""
+    from tui.commands.open import can_draw, open_app
+
+    if can_draw() and not invocation.json and invocation.home.exists():
+        open_app(invocation)
+        return
+    from tui.commands.projects import welcome
+
+    welcome(invocation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

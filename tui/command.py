@@ -42,6 +42,20 @@ def global_options() -> list[click.Parameter]:
     ]
 
 
+def _set_no_mouse(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = _invocation(context)._replace(mouse=False)
+
+
+no_mouse_option = click.option(
+    "--no-mouse",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_no_mouse,
+    help="In the app, leave the mouse to the terminal.",
+)
+
+
 def _invocation(context: click.Context) -> Invocation:
     return context.find_object(Invocation) or Invocation()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -18,6 +19,7 @@ class SparingDriver(LinuxDriver):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._file = cast("Any", _UntilGone(cast("TextIO", self._file)))
         self._painted = Painted(colour=not wants_no_colour())
         self._begun = False
 
@@ -40,3 +42,38 @@ class SparingDriver(LinuxDriver):
             self._begun = False
             needed = _BEGIN + needed
         super().write(needed)
+
+
+class _UntilGone:
+    """A terminal that may go away: from then on, what is written is lost and nothing fails.
+
+    Textual's thread that writes would end, and the app wait for it for ever when it is left.
+    """
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._gone = False
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._attempt(lambda: self._terminal.write(text))
+
+    def flush(self) -> None:
+        """Send what was written."""
+        self._attempt(self._terminal.flush)
+
+    def fileno(self) -> int:
+        """The terminal's number."""
+        return self._terminal.fileno()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._terminal.isatty()
+
+    def _attempt(self, write: Callable[[], object]) -> None:
+        if self._gone:
+            return
+        try:
+            write()
+        except OSError:
+            self._gone = True

@@ -13,12 +13,14 @@ import click
 class Invocation(NamedTuple):
     """The options that every command takes, before or after its name.
 
-    `user` is None for the login name; the engine checks it, as it checks every right.
+    `user` is None for the login name; the engine checks it, as it checks every right. `mouse` says
+    whether the app may use the mouse.
     """
 
     given_home: str | None = None
     user: str | None = None
     json: bool = False
+    mouse: bool = True
 
     @property
     def home(self) -> Path:

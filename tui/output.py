@@ -38,8 +38,12 @@ def layout() -> Layout:
     import shutil
 
     width = max(shutil.get_terminal_size().columns, NARROWEST)
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Layout(width, colour)
+    return Layout(width, colour=not os.environ.get("NO_COLOR") and not is_dumb())
+
+
+def is_dumb() -> bool:
+    """Whether the terminal says of itself, or by saying nothing, that it obeys no codes."""
+    return os.environ.get("TERM", "") in ("", "dumb")
 
 
 def error_width() -> int | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.command import Command, pass_invocation
+from tui.command import Command, no_mouse_option, pass_invocation
+from tui.commands.open import can_draw, open_app
 from tui.invocation import Invocation
 from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("demo", cls=Command, example="backstay demo --home /tmp/backstay-demo")
-@click.option("--no-app", is_flag=True, help="Only make the home and list what is in it.")
+@click.option("--no-app", is_flag=True, help="Do not open the app afterwards.")
 @click.option(
     "--devices", type=click.IntRange(min=1), metavar="N", help="Devices of the first project."
 )
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="The same seed makes the same data.",
 )
+@no_mouse_option
 @pass_invocation
 def command(
     invocation: Invocation, no_app: bool, devices: int | None, rows: int | None, seed: int
 ) -> None:
-    """Make a home with projects and a week of backups.
+    """Make a home with a week of backups, and open the app on it.
 
     Two projects, seven daily backups and a manual one that were really taken, and a project that
     was restored from one of them.
@@ -60,6 +62,8 @@ def command(
         )
     else:
         print_lines(_lines(invocation, projects, backups))
+        if not no_app and can_draw():
+            open_app(invocation)  # what was printed is there again when it is left
 
 
 def _work(invocation: Invocation, devices: int | None, rows: int | None, seed: int) -> Handle[None]:
