@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.catalog import Catalog
 from engine.catalog.columns import date_text
@@ -328,3 +329,8 @@ def seen(pilot: Pilot[Any]) -> str:
     app = pilot.app
     lines = app.screen._compositor.render_strips(app.size)
     return "\n".join(line.text.rstrip() for line in lines)
+
+
+def shows(pilot: Pilot[Any], *kinds: type[Screen[Any]]) -> bool:
+    """Whether the screen in front is of one of these kinds."""
+    return isinstance(pilot.app.screen, kinds)
