@@ -22,6 +22,7 @@ from tui.wording import (
     size,
 )
 
+NOT_IN_IT = "not in it"  # of a device whose data could not be read
 SHORT_ID = 8  # characters that tell backups apart, unless some begin alike
 
 
@@ -130,7 +131,7 @@ def devices_table(devices: Sequence[DeviceFacts], layout: Layout) -> list[str]:
         [
             device.name,
             device.id,
-            "not in it" if device.missing else number(device.rows),
+            NOT_IN_IT if device.missing else number(device.rows),
             short_date(device.first),
             short_date(device.last),
             NONE if device.missing else size(device.data),

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from engine import Money, Quote
 from tui.output import Layout
 from tui.views.facts import facts, folded
 
+FREE = "No prices are set in this home, so a new project costs nothing."
+PAID = "Nothing is charged if it fails. Stopping or deleting the project ends the hourly cost."
+
+
+def quote_facts(quote: Quote, shown: Callable[[Money], str] = str) -> list[tuple[str, str]]:
+    """What is paid and when; `shown` says how an amount is written."""
+    running = Money(quote.this_month.amount - quote.creation_fee.amount, quote.hourly.currency)
+    last = quote.month_ends - timedelta(seconds=1)
+    hourly, monthly = shown(quote.hourly), shown(quote.monthly)
+    fee, this_month = shown(quote.creation_fee), shown(quote.this_month)
+    return [
+        ("Now, once", fee),
+        ("While it is active", f"{hourly} an hour, about {monthly} a month"),
+        (f"This month, until {last.day} {last:%b}", f"{fee} + {shown(running)} = {this_month}"),
+    ]
+
 
 def quote_lines(quote: Quote, layout: Layout) -> list[str]:
     """The price now, while the project is active, and this month."""
-    running = Money(quote.this_month.amount - quote.creation_fee.amount, quote.hourly.currency)
-    last = quote.month_ends - timedelta(seconds=1)
-    lines = facts(
-        [
-            ("Now, once", str(quote.creation_fee)),
-            ("While it is active", f"{quote.hourly} an hour, about {quote.monthly} a month"),
-            (
-                f"This month, until {last.day} {last:%b}",
-                f"{quote.creation_fee} + {running} = {quote.this_month}",
-            ),
-        ],
-        layout,
-    )
-    free = "No prices are set in this home, so a new project costs nothing."
-    paid = "Nothing is charged if it fails. Stopping or deleting the project ends the hourly cost."
-    return [*lines, "", *folded(paid if quote.priced else free, layout)]
+    said = PAID if quote.priced else FREE
+    return [*facts(quote_facts(quote), layout), "", *folded(said, layout)]
