@@ -50,17 +50,36 @@ class BackupsPage(ListPage[Shown]):
 
     CSS_PATH = "backups.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "menu", "menu"),
+        Binding("enter", "menu", "menu", tooltip="What can be done with the backup"),
         Binding("full_stop", "menu", "menu", show=False),
-        Binding("b", "back_up", "back up now"),
-        Binding("slash", "filter", "filter"),
-        Binding("o", "sort", "sort"),
-        Binding("s", "main_database", "Main Database"),
-        Binding("escape", "back", "back"),
-        Binding("J", "jobs", "jobs"),
-        Binding("n", "restore", "new project from the backup", show=False),
-        Binding("c", "contents", "contents of the backup", show=False),
-        Binding("y", "copy_id", "copy the id of the backup", show=False),
+        Binding("b", "back_up", "back up now", tooltip="Back up the project now"),
+        Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
+        Binding("o", "sort", "sort", tooltip="Sort the backups another way"),
+        Binding(
+            "s",
+            "main_database",
+            "Main Database",
+            tooltip="Main Database: schedule, retention, members",
+        ),
+        Binding("escape", "back", "back", tooltip="Go back"),
+        Binding("J", "jobs", "jobs", tooltip="The jobs of the project"),
+        Binding(
+            "n",
+            "restore",
+            "new project from the backup",
+            show=False,
+            tooltip="New project from the backup",
+        ),
+        Binding(
+            "c", "contents", "contents of the backup", show=False, tooltip="Contents of the backup"
+        ),
+        Binding(
+            "y",
+            "copy_id",
+            "copy the id of the backup",
+            show=False,
+            tooltip="Copy the id of the backup",
+        ),
     ]
     noun = ("backup", "backups")
     orders = ("date", "size", "kind")

@@ -44,9 +44,9 @@ class ListPage(Page[D]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter"),
-        Binding("o", "sort", "sort"),
-        Binding("escape", "back", "back"),
+        Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
+        Binding("o", "sort", "sort", tooltip="Sort the list another way"),
+        Binding("escape", "back", "back", tooltip="Go back, or end the filter"),
     ]
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     orders: ClassVar[tuple[str, ...]] = ()

@@ -40,8 +40,8 @@ class Page(Screen[None], Generic[D]):
         (110, "-wide"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "back"),
-        Binding("r", "read_again", "read again", show=False),
+        Binding("escape", "back", "back", tooltip="Go back"),
+        Binding("r", "read_again", "read again", show=False, tooltip="Read what is shown anew"),
     ]
     reading = "Reading…"  # what is said while it takes long
 

@@ -44,12 +44,12 @@ class ProjectsPage(ListPage[Shown]):
     """The first screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open"),
-        Binding("w", "wake", "wake"),
-        Binding("c", "costs", "costs"),
-        Binding("J", "jobs", "jobs"),
-        Binding("A", "audit", "audit", show=False),
-        Binding("slash", "filter", "filter"),
+        Binding("enter", "open", "open", tooltip="Show the backups of the project"),
+        Binding("w", "wake", "wake", tooltip="Wake the project: actions, data retention"),
+        Binding("c", "costs", "costs", tooltip="What projects cost"),
+        Binding("J", "jobs", "jobs", tooltip="The jobs of all projects that you own"),
+        Binding("A", "audit", "audit", show=False, tooltip="Who did what, and what was refused"),
+        Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
     ]
     follows = True
     noun = ("project", "projects")

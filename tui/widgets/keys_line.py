@@ -17,7 +17,16 @@ _NAMES = {
     "question_mark": "?",
     "slash": "/",
     "full_stop": ".",
-    "ctrl+o": "ctrl+o",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
 }
 _GAP = "   "
 _LAST = ("help", "quit")  # what stays where room is short, besides what comes first
