@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -13,13 +12,14 @@ from typing import ClassVar
 from rich.console import RenderableType
 from textual import events
 from textual._path import CSSPathType
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from engine import BackstayError, Backup, Clock, Engine, Project
+from tui.deeds import Deed
+from tui.screens.list_page import ListPage
 from tui.screens.page import Page
 from tui.theme import COLOURLESS, THEME, VARIABLES, wants_no_colour
 from tui.wording import counted
@@ -47,11 +47,11 @@ class Backstay(App[int]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = [_HERE / sheet for sheet in _SHEETS]
     TITLE = "Backstay"
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_DISPLAY = None
+    ENABLE_COMMAND_PALETTE = False  # a plain screen of ours is in its place
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help"),
-        Binding("q", "leave", "quit"),
+        Binding("question_mark", "help", "help", tooltip="What the keys do here"),
+        Binding("q", "leave", "quit", tooltip="Quit; jobs go on"),
+        Binding("ctrl+p", "palette", "palette", show=False, tooltip="All that can be done here"),
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
         Binding("ctrl+l", "paint_anew", "paint anew", show=False, system=True),
@@ -228,15 +228,26 @@ class Backstay(App[int]):
     def action_help(self) -> None:
         """Show what the keys do here."""
         from tui.screens.help import HelpPage
+        from tui.screens.too_small import TooSmall
 
-        if not isinstance(self.screen, HelpPage):
+        if not isinstance(self.screen, HelpPage | TooSmall):
             self.push_screen(HelpPage(self.screen))
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: what can be done here and now, and nothing else."""
-        from tui.palette import commands
+    def action_palette(self) -> None:
+        """Show what can be done here and now, and do what is chosen of it."""
+        from tui.palette import Palette
+        from tui.screens.too_small import TooSmall
 
-        return commands(self, screen)
+        if isinstance(self.screen, ListPage) and self.focused is self.screen.field:
+            self.screen.keep_filter()  # what is typed must not hide what its list can do
+            self.call_after_refresh(self.action_palette)
+        elif not isinstance(self.screen, Palette | TooSmall):
+            self.push_screen(Palette(self.screen), self.do)
+
+    async def do(self, deed: Deed | None) -> None:
+        """Do what a key does, by another way than its key."""
+        if deed is not None:
+            await self.run_action(deed.action, deed.node)
 
 
 async def run_app(
