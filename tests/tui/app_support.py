@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from textual.screen import Screen
 
 from engine.catalog import Catalog
 from engine.catalog.columns import date_text
+from engine.catalog.schedules import ScheduleRow
 from engine.engine import Engine
 from engine.home import Home
 from engine.lock import WorkerLock
@@ -89,9 +90,10 @@ class AppHome:
         state: ProjectState = ProjectState.ACTIVE,
         origin: Origin = Origin.ADOPTED,
         at: str | None = "03:00",
+        zone: str = LISBON,
         keep: int = 7,
     ) -> None:
-        """Add a project; `at` is its daily time in Lisbon since a month, or None for none."""
+        """Add a project; `at` is its daily time in `zone` since a month, or None for none."""
         async with self.catalog() as catalog:
             await catalog.projects.add(project, name, self.path.parent / project, state, origin)
             for user in owners:
@@ -100,7 +102,7 @@ class AppHome:
                 await catalog.members.change(project, user, Role.COLLABORATOR)
         who = owners[0]
         async with Engine.open(self.path, user=who, clock=lambda: NOW - 30 * DAY) as engine:
-            await engine.set_schedule(project, at=at, zone=LISBON if at else None, keep=keep)
+            await engine.set_schedule(project, at=at, zone=zone if at else None, keep=keep)
 
     async def add_backup(
         self,
@@ -159,6 +161,39 @@ class AppHome:
         by_hand = newest - 2 * DAY + 11 * HOUR
         made.insert(5, await self.add_backup(project, by_hand, kind=BackupKind.MANUAL))
         return made[::-1]
+
+    async def add_many(self, *, projects: int = 0, backups: int = 0) -> None:
+        """Add many projects, each with a schedule, and many daily backups to the first project."""
+        plan = ScheduleRow(time(3), LISBON, NOW - 30 * DAY, 7)
+        async with self.catalog() as catalog, catalog.transaction():
+            for number in range(projects):
+                project = f"{number:012x}"
+                folder = self.path.parent / project
+                name = f"Line {number:03}"
+                await catalog.projects.add(
+                    project, name, folder, ProjectState.ACTIVE, Origin.ADOPTED
+                )
+                await catalog.members.change(project, "ana", Role.OWNER)
+                await catalog.schedules.set(project, plan)
+            for ago in range(backups):
+                await catalog.backups.add(
+                    Backup(
+                        id=f"c{ago:011x}",
+                        project=PLANT,
+                        date=NOW.replace(hour=3, minute=0) - ago * DAY,
+                        kind=BackupKind.SCHEDULED,
+                        state=BackupState.COMPLETE,
+                        size=68_200_000 - ago * 10_000,
+                        added=6_820_000,
+                        data=920_000_000,
+                        devices=200,
+                        variables=2_904_452,
+                        actions=14,
+                        analyses=5,
+                        accounts=3,
+                    ),
+                    "Plant 7",
+                )
 
     async def add_contents(
         self,
