@@ -467,3 +467,18 @@ async def test_an_incomplete_backup_names_what_it_lacks(home: AppHome) -> None:
         assert "Valve, Gate \\x1b[2J, Roof and 2 more." in text
         await pressed(pilot, "enter")
         assert shows(pilot, Cost)
+
+
+async def test_on_the_smallest_terminal_the_buttons_are_in_view(home: AppHome) -> None:
+    async with running(home.path, (60, 16)) as pilot:
+        await pressed(pilot, "enter", "j", "n")
+        assert "Plant 7 restored" in seen(pilot)
+        await pressed(pilot, "tab", "tab")
+        assert "[ Cost → ]" in seen(pilot)
+        await pressed(pilot, "enter")
+        assert "€49.00" in seen(pilot)
+        (home.path / "backstay.toml").write_text(PRICES.replace("49.00", "59.00"))
+        await pressed(pilot, "tab", "enter")
+        text = seen(pilot)
+        assert "The price has changed" in text
+        assert "[ Create project for €59.00 ]" in text

@@ -128,6 +128,12 @@ class Cost(Page[Quote]):
 
     def _tell(self, title: str, *lines: str, glyph: str, style: str) -> None:
         self.query_one("#told", State).tell(title, *lines, glyph=glyph, style=style)
+        self.call_after_refresh(self._keep_in_view)
+
+    def _keep_in_view(self) -> None:
+        """What is told moves the buttons down: on a low terminal out of view."""
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
 
     # Agreeing
 

@@ -67,6 +67,7 @@ class NewProject(Page[Offer]):
         super().__init__()
         self.backup = backup
         self.project_name = project_name
+        self._suggested = False
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -125,15 +126,11 @@ class NewProject(Page[Offer]):
     def show(self, data: Offer) -> None:
         """Suggest a name where none was typed yet; say what is wrong with the backup."""
         self._tell_flaw(data)
-        if self.read_at is None or not self._shown:
-            self._shown = True
-            if not self.field.value:
-                self.field.value = data.suggestion
-                self.field.cursor_position = len(data.suggestion)
-                return  # the change makes it checked
+        if not self._suggested and not self.field.value:
+            self.field.value = data.suggestion
+            self.field.cursor_position = len(data.suggestion)
+        self._suggested = True
         self._check(self.field.value)
-
-    _shown = False
 
     def refuse(self, error: BackstayError) -> None:
         """Say in place of everything that this is not for the user, or not there any more."""
