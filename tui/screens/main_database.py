@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -259,28 +260,29 @@ class MainDatabasePage(Page[Shown]):
         saved, draft = self._saved, self._draft
         if saved is None or draft is None:
             return None
-        engine, project, wrong = self.backstay.engine, self.project, {}
-        checks: dict[str, Awaitable[Plan]] = {}
+        preview, wrong = partial(self.backstay.engine.preview_schedule, self.project), {}
+        checks: dict[str, Callable[[], Awaitable[Plan]]] = {}
         if draft.on:
             # Each beside something that is right: what is refused then is the field itself.
-            zone = draft.zone or None
-            checks["at"] = engine.preview_schedule(project, at=draft.at, zone="UTC")
-            checks["zone"] = engine.preview_schedule(project, at="00:00", zone=zone)
+            checks["at"] = partial(preview, at=draft.at, zone="UTC")
+            checks["zone"] = partial(preview, at="00:00", zone=draft.zone or None)
         if draft.keep:
-            checks["keep"] = engine.preview_schedule(project, keep=int(draft.keep), off=True)
+            checks["keep"] = partial(preview, keep=int(draft.keep), off=True)
         else:
             wrong["keep"] = _NO_NUMBER
-        for field, preview in checks.items():
+        for field, check in checks.items():
             try:
-                await preview
+                await check()
             except Invalid as error:
                 wrong[field] = error
         keep = saved.keep if "keep" in wrong else draft.keep
         plan, what = None, change(saved, draft._replace(keep=keep))
         if wrong.keys() <= {"keep"}:
-            plan = await engine.preview_schedule(project, **what._asdict())
+            plan = await preview(**what._asdict())
         fewer = what.keep is not None and what.keep < int(saved.keep)
-        going = await engine.would_remove(project, keep=what.keep) if fewer else []
+        going: Sequence[Backup] = ()
+        if fewer:
+            going = await self.backstay.engine.would_remove(self.project, keep=what.keep)
         return Checked(draft, plan, wrong, going)
 
     def _tell_checked(self, checked: Checked) -> None:
@@ -313,7 +315,7 @@ class MainDatabasePage(Page[Shown]):
     def _going(self, checked: Checked) -> list[str]:
         """What saving leads to for the backups that are there."""
         if "keep" in checked.wrong:
-            return [spoken(checked.wrong["keep"])]
+            return [advice(checked.wrong["keep"])]
         going = checked.going
         if not going:
             return ["Saving deletes nothing."]
@@ -364,7 +366,7 @@ class MainDatabasePage(Page[Shown]):
             error = self._error
             lines.append(f"● not saved: {', '.join(self._unsaved())}")
             if error is not None:
-                lines.append(f"✗ Saving is not possible: {spoken(error)}")
+                lines.append(f"✗ Saving is not possible: {error.message} {advice(error)}")
         self.query_one("#unsaved", Told).tell(("", lines))
         self.refresh_bindings()
 
@@ -440,8 +442,11 @@ class MainDatabasePage(Page[Shown]):
             return
         what = change(self._saved, draft)
         plan = await self.backstay.engine.set_schedule(self.project, **what._asdict())
-        if self._draft == draft:  # nothing was typed meanwhile
-            self._saved = self._draft = draft_of(plan, draft)
+        self._saved = draft_of(plan, draft)
+        if self._draft is not None:  # what was typed meanwhile stays
+            self._draft = followed(draft, self._draft, self._saved)
+        if self.data is not None:
+            self.data = self.data._replace(plan=plan)
         self._meanwhile = {}
         self.notify(f"Saved: {summary(plan)}", markup=False)
         self.read_soon()
@@ -500,9 +505,9 @@ def moment_text(moment: datetime, zone: str | None) -> str:
     return f"{date_alone(moment, zone)}{day_there(moment, zone)[3:]}"
 
 
-def spoken(error: Invalid) -> str:
-    """What is wrong and what to give instead, for somebody who has not asked for a change yet."""
-    return f"{error.message} {error.hint.removeprefix(_NOTHING)}".strip()
+def advice(error: Invalid) -> str:
+    """What to give instead, for somebody who has not asked for a change yet."""
+    return error.hint.removeprefix(_NOTHING)
 
 
 def summary(plan: Plan) -> str:

@@ -62,11 +62,15 @@ class FormLine(Horizontal):
 
     def on_descendant_focus(self) -> None:
         """Mark the line in which things are typed."""
-        self.query_one(".form--mark", Static).update("▸", layout=False)
+        self._mark(True)
 
     def on_descendant_blur(self) -> None:
         """Take the mark away."""
-        self.query_one(".form--mark", Static).update("", layout=False)
+        self._mark(False)
+
+    def _mark(self, focused: bool) -> None:
+        self.query_one(".form--mark", Static).update("▸" if focused else "", layout=False)
+        self.query_one(".form--title").set_class(focused, "-focused")
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Say something beside the field; `wrong` where it cannot be used as it is."""
