@@ -8,6 +8,7 @@ escape, so that a name can neither act nor pretend to be another name.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 
 def plain(text: str) -> str:
@@ -29,8 +30,11 @@ def _shown(character: str) -> str:
 
 def cells(text: str) -> int:
     """How many columns of a terminal `text` takes: wide characters two, combining ones none."""
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _cells(text)
+
+
+@lru_cache(maxsize=4096)  # lists hold the same few marks and words over and over
+def _cells(text: str) -> int:
     return sum(_cells_of(character) for character in text)
 
 

@@ -140,10 +140,13 @@ class AppHome:
                 ),
                 name,
             )
+        self._add_manifest(backup)
+        return backup
+
+    def _add_manifest(self, backup: str) -> None:
         manifest = self.path / "repository" / "manifests" / backup
         manifest.parent.mkdir(mode=0o700, exist_ok=True)
         manifest.write_bytes(b"listed only")
-        return backup
 
     async def add_week(self, project: str = PLANT) -> list[str]:
         """Seven daily backups at 03:00 in Lisbon and one by hand; gives their ids, newest first."""
@@ -194,6 +197,7 @@ class AppHome:
                     ),
                     "Plant 7",
                 )
+                self._add_manifest(f"c{ago:011x}")
 
     async def add_contents(
         self,

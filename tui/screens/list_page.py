@@ -56,6 +56,8 @@ class ListPage(Page[D]):
     def __init__(self) -> None:
         super().__init__()
         self.order = 0
+        self._listed: Listed | None = None
+        self._texts: Sequence[str] = ()  # of each row, for the filter to look into
         self._summary: Sequence[str] = ()  # what sums the list up, whichever row is selected
         self._said: Content | None = None
 
@@ -121,9 +123,14 @@ class ListPage(Page[D]):
 
     def show(self, data: D) -> None:
         """Show what of the list is not filtered away."""
-        listed = self.listed(data)
+        self._listed = self.listed(data)
+        self._texts = [_text(row) for row in self._listed.rows]
+        self._show_filtered(data, self._listed)
+
+    def _show_filtered(self, data: D, listed: Listed) -> None:
         wanted = self.filter_text.casefold()
-        rows = [row for row in listed.rows if not wanted or _has(row, wanted)]
+        found = zip(listed.rows, self._texts, strict=True)
+        rows = [row for row, text in found if wanted in text]
         state = self.query_one("#state", State)
         if rows:
             state.hush()
@@ -192,7 +199,8 @@ class ListPage(Page[D]):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self) -> None:
-        self.tick()
+        if self.data is not None and self._listed is not None:
+            self._show_filtered(self.data, self._listed)
         self.refresh_bindings()
 
     @on(Input.Submitted, "#filter")
@@ -214,7 +222,7 @@ class ListPage(Page[D]):
         if self.query(Menu) or not self.query(FilterField):
             return super().check_action(action, parameters)
         if action == "filter":
-            return bool(self.rows.keys) or bool(self.filter_text)
+            return bool(self.rows.keys or self.filter_text) and not self.field.has_focus
         if action == "sort":
             return len(self.orders) > 1 and bool(self.rows.keys)
         if action == "back" and (self.field.display or self.field.value):
@@ -227,8 +235,9 @@ class ListPage(Page[D]):
         self.tick()
 
 
-def _has(row: Row, wanted: str) -> bool:
-    return any(wanted in cell.text.casefold() for cell in row.cells)
+def _text(row: Row) -> str:
+    """What a filter finds a row by: what it shows, each cell on its own."""
+    return "\n".join(plain(cell.text) for cell in row.cells).casefold()
 
 
 def _in_lines(texts: Sequence[str], width: int, most: int) -> list[str]:

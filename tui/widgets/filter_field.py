@@ -14,7 +14,8 @@ class FilterField(Input):
     """One line below a list: what is typed hides the rows that do not have it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "submit", "keep the filter"),
+        Binding("enter", "submit", "keep the filter"),
+        Binding("down", "submit", "keep the filter", show=False),
         Binding("escape", "screen.back", "end it"),
     ]
 

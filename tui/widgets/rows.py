@@ -97,6 +97,7 @@ class Rows(Widget, can_focus=True):
         self._menu = menu
         self._rows: list[Row] = []
         self._measured: list[Row] = []
+        self._measured_as_given: Sequence[Row] | None = None
         self._top = 0
         self._at = 0
         self._shown: list[int] = []
@@ -132,7 +133,11 @@ class Rows(Widget, can_focus=True):
         before, selected = self._rows, self.selected
         old = (self._at, self._top, self._shown, self._widths, self._columns)
         self._rows = [_safe(row) for row in rows]
-        self._measured = self._rows if measured is None else [_safe(row) for row in measured]
+        if measured is None:
+            self._measured = self._rows
+        elif measured is not self._measured_as_given:
+            self._measured = [_safe(row) for row in measured]
+        self._measured_as_given = measured
         if columns is not None:
             self._columns = list(columns)
         places = {row.key: at for at, row in enumerate(self._rows)}
