@@ -26,6 +26,7 @@ from tui.wording import counted
 
 _LOOK = 1.0  # seconds between two looks at whether anything has changed
 _MINUTE = 60.0
+_PATIENCE = 0.4  # seconds for which an empty screen is not painted
 _HERE = Path(__file__).parent
 _SHEETS = (
     "app.tcss",
@@ -62,10 +63,17 @@ class Backstay(App[int]):
     ) -> None:
         """`machine` is where the app runs; with `project` it begins there."""
         super().__init__()
+        # Before anything is read of style sheets: a change of theme makes all be read again.
+        self.register_theme(THEME)
+        self.set_reactive(App.theme, COLOURLESS if wants_no_colour() else THEME.name)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.set_class(wants_no_colour(), "-colourless")
         self.engine = engine
         self.clock = clock
         self.machine = machine
         self._begins_at = project
+        self._nothing_to_show_yet = contextlib.ExitStack()
+        self.paints = False  # whether there is anything to show
 
     @property
     def now(self) -> datetime:
@@ -86,16 +94,23 @@ class Backstay(App[int]):
 
     def on_mount(self) -> None:
         """Show the first screen, and follow what others change."""
-        from tui.screens.projects import ProjectsPage
-
-        self.register_theme(THEME)
-        self.theme = COLOURLESS if wants_no_colour() else THEME.name
-        self.set_class(self.theme == COLOURLESS, "-colourless")
-        self.push_screen(ProjectsPage())
+        self._nothing_to_show_yet.enter_context(self.batch_update())
+        self.set_timer(_PATIENCE, self.begin_to_paint)
         if self._begins_at is not None:
             self.open_project(self._begins_at)
+        else:
+            from tui.screens.projects import ProjectsPage
+
+            self.push_screen(ProjectsPage())
         self.set_interval(_LOOK, self._look)
         self.set_interval(_MINUTE, self._tick)
+
+    def begin_to_paint(self) -> None:
+        """Paint from now on: there is something to show, or it takes long to come."""
+        if not self.paints:
+            self.paints = True
+            self._nothing_to_show_yet.close()
+            self.screen.refresh()
 
     def end_on_signals(self) -> None:
         """From now on, end as usual when told to end: the terminal is put back as it was."""
@@ -176,6 +191,21 @@ class Backstay(App[int]):
         self.notify(text, markup=False)
 
     # From screen to screen
+
+    @property
+    def leads_back(self) -> bool:
+        """Whether there is a screen to go back to."""
+        return len(self.screen_stack) > 2 or self._begins_at is not None
+
+    def back(self) -> None:
+        """Go back to the screen before; to the projects, where the app began further on."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        elif self._begins_at is not None:
+            from tui.screens.projects import ProjectsPage
+
+            self._begins_at = None
+            self.switch_screen(ProjectsPage())
 
     def open_project(self, project: Project) -> None:
         """Show a project's backups."""

@@ -237,7 +237,7 @@ class BackupsPage(ListPage[Shown]):
     def action_menu(self) -> None:
         """Open the menu of the selected backup beside its row."""
         backup = self.selected
-        if backup is None or self.data is None or self.query(Menu):
+        if backup is None or self.data is None or self.menu_is_open:
             return
         title = date_in_column(backup.date, self.data.plan.zone)
         self.mount(Menu(title, self.menu_items(backup), self.rows.place_of_selected()))
@@ -259,7 +259,7 @@ class BackupsPage(ListPage[Shown]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs a backup, or rights, is offered only where they are there."""
-        if self.query(Menu):
+        if self.menu_is_open:
             return super().check_action(action, parameters)
         if action in ("menu", "restore", "copy_id", "contents"):
             return self.selected is not None

@@ -18,7 +18,6 @@ from tui.plain_text import cut, plain, wrap
 from tui.screens.page import Page
 from tui.table import Column
 from tui.widgets.filter_field import FilterField
-from tui.widgets.menu import Menu
 from tui.widgets.rows import Row, Rows
 from tui.widgets.state import State
 from tui.wording import counted
@@ -219,7 +218,7 @@ class ListPage(Page[D]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What a list cannot do without rows or ways to sort is not offered."""
-        if self.query(Menu) or not self.query(FilterField):
+        if self.menu_is_open or not self.query(FilterField):
             return super().check_action(action, parameters)
         if action == "filter":
             return bool(self.rows.keys or self.filter_text) and not self.field.has_focus

@@ -85,6 +85,11 @@ class Page(Screen[None], Generic[D]):
         """The app."""
         return cast("Backstay", self.app)
 
+    @property
+    def menu_is_open(self) -> bool:
+        """Whether a menu is over the page. It is asked for each key: no query."""
+        return any(isinstance(child, Menu) for child in self.children)
+
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         yield TopLine()
@@ -93,6 +98,11 @@ class Page(Screen[None], Generic[D]):
             yield State(id="state")
         yield State(id="trouble")
         yield KeysLine()
+
+    def _compositor_refresh(self) -> None:
+        """Render, unless nothing is painted yet: textual would render and throw it away."""
+        if self.backstay.paints:
+            super()._compositor_refresh()
 
     def on_mount(self) -> None:
         """Say where we are, and begin to read."""
@@ -135,6 +145,7 @@ class Page(Screen[None], Generic[D]):
         self._being_read += 1
         try:
             await self._read_and_show()
+            self.backstay.begin_to_paint()
         finally:
             self._being_read -= 1
 
@@ -191,15 +202,14 @@ class Page(Screen[None], Generic[D]):
 
     def action_back(self) -> None:
         """Go back to the screen before; the first one stays."""
-        if len(self.app.screen_stack) > 2:
-            self.app.pop_screen()
+        self.backstay.back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Going back is not offered on the first screen."""
-        if self.query(Menu) and action not in ("help", "leave"):
+        if self.menu_is_open and action not in ("help", "leave"):
             return False  # the menu comes first
         if action == "back":
-            return len(self.app.screen_stack) > 2
+            return self.backstay.leads_back
         return super().check_action(action, parameters)
 
     def action_read_again(self) -> None:

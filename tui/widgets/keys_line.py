@@ -38,17 +38,25 @@ class KeysLine(Static):
     def __init__(self) -> None:
         super().__init__(id="keys")
         self._told: list[tuple[str, str, str]] = []
+        self._to_look = False
 
     def on_mount(self) -> None:
         """Hear of what is possible when it changes."""
-        self.screen.bindings_updated_signal.subscribe(self, self._look)
-        self.call_after_refresh(self._look, self.screen)
+        self.screen.bindings_updated_signal.subscribe(self, self._look_soon)
+        self.call_after_refresh(self._look_soon, self.screen)
 
     def on_resize(self) -> None:
         """Lay the line out anew."""
         self._lay_out()
 
+    def _look_soon(self, screen: Screen[object]) -> None:
+        """Look once, however often it changes until then."""
+        if not self._to_look:
+            self._to_look = True
+            self.call_next(self._look, screen)
+
     def _look(self, screen: Screen[object]) -> None:
+        self._to_look = False
         if not self.is_mounted or not screen.is_current:
             return
         told = []
