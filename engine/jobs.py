@@ -81,12 +81,8 @@ class Jobs(Session):
     async def _job(self, ref: str, action: Action) -> JobRow:
         """Find a job of a project that the user may do `action` with."""
         roles = await self._catalog.members.of(self.user)
-        found = [
-            row
-            for row in await self._catalog.jobs.list(list(roles))
-            if row.job.id == ref
-            or (len(ref) >= SHORTEST_PREFIX and row.job.id.startswith(ref.lower()))
-        ]
+        long_enough = len(ref) >= SHORTEST_PREFIX
+        found = await self._catalog.jobs.find(ref.lower(), list(roles)) if long_enough else []
         if len(found) != 1:
             raise _no_job(ref)
         job = found[0].job

@@ -156,6 +156,17 @@ class Jobs:
         found = await self._database.facts(_row, "SELECT * FROM job WHERE id = ?", job)
         return found[0] if found else None
 
+    async def find(self, start: str, projects: Collection[str]) -> Sequence[JobRow]:
+        """The jobs of some projects (ids) whose ids begin like that: two at most."""
+        return await self._database.facts(
+            _row,
+            "SELECT * FROM job WHERE substr(id, 1, ?) = ?"
+            " AND project IN (SELECT value FROM json_each(?)) LIMIT 2",
+            len(start),
+            start,
+            some_text(projects),
+        )
+
     async def list(
         self, projects: Collection[str] | None = None, *, limit: int = -1
     ) -> Sequence[JobRow]:
