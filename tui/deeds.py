@@ -30,10 +30,14 @@ _CALLED: dict[type[DOMNode], str] = {
 
 
 class Deed(NamedTuple):
-    """Something that keys do: `node` is what they are bound to, `where` that in words."""
+    """Something that keys do: `node` is what they are bound to, `where` that in words.
+
+    `name` is what the line of keys calls it, `what` says it in more words.
+    """
 
     where: str
     keys: str
+    name: str
     what: str
     action: str
     node: DOMNode
@@ -68,7 +72,8 @@ def _deeds_of(node: DOMNode) -> Iterator[Deed]:
         if own:  # a key that does something else now is told of that
             what = binding.tooltip or binding.description
             text = what[0].upper() + what[1:]
-            yield Deed(where, "  ".join(own[:_MOST]), text, action, node, possible[action])
+            shown = "  ".join(own[:_MOST])
+            yield Deed(where, shown, binding.description, text, action, node, possible[action])
 
 
 def _bindings_of(node: DOMNode) -> Iterator[Binding]:

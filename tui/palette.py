@@ -53,7 +53,7 @@ class Palette(Screen[Deed | None]):
         """Lay out what is typed, and below it what is found."""
         yield TopLine()
         with Vertical(id="body"):
-            yield _Wanted(id="wanted", placeholder="a part of what to do", compact=True)
+            yield _Wanted(id="wanted", placeholder="type a part of what to do", compact=True)
             yield Rows(_COLUMNS, name="found")
             yield State(id="state")
         yield KeysLine()
@@ -79,7 +79,7 @@ class Palette(Screen[Deed | None]):
         found = [
             Row(str(at), [Cell(deed.what), Cell(deed.keys, "dim")])
             for at, deed in enumerate(self._deeds)
-            if all(word in f"{deed.what} {deed.keys}".casefold() for word in words)
+            if all(word in f"{deed.name} {deed.what} {deed.keys}".casefold() for word in words)
         ]
         self.found.display = bool(found)
         self.found.set_rows(found)

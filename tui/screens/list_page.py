@@ -90,12 +90,12 @@ class ListPage(Page[D]):
             *self.beside(),
             id="middle",
         )
-        yield FilterField()
+        yield Horizontal(Static("/ ", id="slash"), FilterField(), id="filter-line")
 
     def on_mount(self) -> None:
         """Begin with the list."""
         super().on_mount()
-        self.field.display = False
+        self._filter_line.display = False
         self.query_one("#summary").display = self.follows
         self.rows.focus()
 
@@ -108,6 +108,10 @@ class ListPage(Page[D]):
     def field(self) -> FilterField:
         """Where the filter is typed."""
         return self.query_one("#filter", FilterField)
+
+    @property
+    def _filter_line(self) -> Widget:
+        return self.query_one("#filter-line")
 
     @property
     def filter_text(self) -> str:
@@ -191,9 +195,13 @@ class ListPage(Page[D]):
 
     # Filter and order
 
+    @property
+    def _is_filtered(self) -> bool:
+        return self._filter_line.display or bool(self.field.value)
+
     def action_filter(self) -> None:
         """Let a filter be typed."""
-        self.field.display = True
+        self._filter_line.display = True
         self.field.focus()
 
     @on(Input.Changed, "#filter")
@@ -205,12 +213,12 @@ class ListPage(Page[D]):
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
         """End typing; the rows stay hidden that the filter hides."""
-        self.field.display = False
+        self._filter_line.display = False
         self.rows.focus()
 
     def action_back(self) -> None:
         """End the filter, if there is one; else go back."""
-        if self.field.display or self.field.value:
+        if self._is_filtered:
             self.field.value = ""
             self.keep_filter()
         else:
@@ -224,7 +232,7 @@ class ListPage(Page[D]):
             return bool(self.rows.keys or self.filter_text) and not self.field.has_focus
         if action == "sort":
             return len(self.orders) > 1 and bool(self.rows.keys)
-        if action == "back" and (self.field.display or self.field.value):
+        if action == "back" and self._is_filtered:
             return True
         return super().check_action(action, parameters)
 

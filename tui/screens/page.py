@@ -41,6 +41,7 @@ class Page(Screen[None], Generic[D]):
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", tooltip="Go back"),
+        Binding("r", "try_again", "try again", tooltip="Try to read it again"),
         Binding("r", "read_again", "read again", show=False, tooltip="Read what is shown anew"),
     ]
     reading = "Reading…"  # what is said while it takes long
@@ -51,6 +52,7 @@ class Page(Screen[None], Generic[D]):
         self.read_at: datetime | None = None
         self._seen = -1  # the number of the change that was seen last
         self._looking = False
+        self._in_trouble = False  # whether what is shown could not be read when it was tried last
         self._refused = False  # each try would be one more refusal in the audit trail
         self._being_read = 0  # one that is cancelled may not have ended when the next begins
 
@@ -159,7 +161,7 @@ class Page(Screen[None], Generic[D]):
             self.could_not_read(error)
         else:
             self.data, self.read_at = data, self.backstay.now
-            self._refused = False
+            self._refused, self._in_trouble = False, False
             self.query_one("#trouble", State).hush()
             self.query_one("#state", State).hush()
             self.query_one(TopLine).tell(self.where, self.who)
@@ -174,7 +176,7 @@ class Page(Screen[None], Generic[D]):
     def refuse(self, error: BackstayError) -> None:
         """Say in place of everything that this is not to be seen."""
         self.data, self.read_at = None, None
-        self._refused = True
+        self._refused, self._in_trouble = True, False
         self.query_one("#trouble", State).hush()
         self.query_one("#state", State).tell(error.message, "", error.hint, glyph="–")
         self.query_one(TopLine).tell(self.where, self.who)
@@ -182,6 +184,7 @@ class Page(Screen[None], Generic[D]):
 
     def could_not_read(self, error: BackstayError) -> None:
         """Keep what was shown, and say since when it is old, why, and what to do."""
+        self._in_trouble = True
         why = f"{error.hint} Press r to try again.".strip()
         if self.read_at is None:
             self.query_one("#state", State).tell(error.message, "", why, glyph="!")
@@ -208,9 +211,15 @@ class Page(Screen[None], Generic[D]):
         """Going back is not offered on the first screen."""
         if self.menu_is_open and action not in ("help", "leave"):
             return False  # the menu comes first
+        if action == "try_again":
+            return self._in_trouble
         if action == "back":
             return self.backstay.leads_back
         return super().check_action(action, parameters)
+
+    def action_try_again(self) -> None:
+        """Read anew what could not be read."""
+        self.action_read_again()
 
     def action_read_again(self) -> None:
         """Read anew."""

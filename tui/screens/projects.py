@@ -80,7 +80,7 @@ class ProjectsPage(ListPage[Shown]):
             Column(self.heading("state", "State", rising=True)),
             Column("You are", drop=1),
             Column(self.heading("backups", "Backups"), least=14),
-            Column("Next", least=16),
+            Column("Next", least=26),
             Column(f"{self.backstay.now:%b %Y}", right=True),
         ]
         spent: dict[str, list[str]] = {}

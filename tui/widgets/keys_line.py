@@ -29,6 +29,7 @@ _NAMES = {
     "end": "End",
 }
 _GAP = "   "
+_FIRST = "try again"  # what is to be done where something went wrong
 _LAST = ("help", "quit")  # what stays where room is short, besides what comes first
 
 
@@ -96,7 +97,7 @@ class KeysLine(Static):
 def _place(entry: tuple[str, str, str], own: Sequence[str]) -> int:
     """Where a key stands: what has the focus first, then the screen's own in their order."""
     where, _, action = entry[2].partition(".")
-    if where == "focused":
+    if where == "focused" or entry[1] == _FIRST:
         return -1
     if entry[1] in _LAST:
         return len(own) + 1

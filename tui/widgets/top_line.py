@@ -34,10 +34,20 @@ class TopLine(Static):
     def _lay_out(self) -> None:
         room = self.content_size.width
         who = cut(self._who, room // 2)
-        left = cut(_BETWEEN.join(self._where), max(0, room - cells(who) - 2))
+        left = _joined(self._where, max(0, room - cells(who) - 2))
         head, found, last = left.rpartition(_BETWEEN)
         space = " " * max(0, room - cells(left) - cells(who))
         self.update(
             Content.assemble((head + found, "$quiet"), (last, "bold"), space, (who, "$quiet")),
             layout=False,
         )
+
+
+def _joined(where: Sequence[str], room: int) -> str:
+    """The parts in `room` columns; the longest is shortened, so that the others can be read."""
+    parts = list(where)
+    over = cells(_BETWEEN.join(parts)) - room
+    if over > 0 and parts:
+        longest = max(range(len(parts)), key=lambda at: cells(parts[at]))
+        parts[longest] = cut(parts[longest], max(1, cells(parts[longest]) - over))
+    return cut(_BETWEEN.join(parts), room)
