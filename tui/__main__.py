@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from typing import NoReturn
 
-from tui.detached import detach, works
+from tui.version import VERSION
+
+TYPE_CHECKING = False  # typing's takes longer to import than the version takes to be told
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # What start-up makes lives to the end; looking through it for garbage takes a tenth of the time.
 _COLLECT_AFTER = 100_000
@@ -19,12 +21,29 @@ def program() -> NoReturn:
     Nothing is left to tidy: the engine is closed, its threads have ended, and what was printed is
     flushed. Letting Python take its modules apart would take a tenth of a short command's time.
     """
+    if sys.argv[1:] == ["--version"] and _told_version():
+        os._exit(0)
+
+    import gc
+
+    from tui.detached import detach, works
+
     if works(sys.argv[1:]):
         detach()
     gc.set_threshold(_COLLECT_AFTER)
     from tui.cli import main
 
     os._exit(main())
+
+
+def _told_version() -> bool:
+    """Tell the version without what commands need; where that fails, they tell why."""
+    try:
+        sys.stdout.write(f"backstay {VERSION}\n")
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):  # full, closed, not there
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import click
 from tui.command import Group, no_mouse_option
 from tui.invocation import Invocation
 from tui.output import prepare_streams
+from tui.version import VERSION
 
 COMMANDS = (
     "open",
@@ -51,13 +52,13 @@ COMMANDS = (
     invoke_without_command=True,
     example="backstay demo\nbackstay backups 'Plant 7'",
 )
-@click.version_option(package_name="backstay", message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @no_mouse_option
 @click.pass_context
 def root(context: click.Context) -> None:
     """Backups of an IoT project's main database, run by its owner.
 
-    Without a command, the app is opened; where there is no terminal, the projects are listed.
+    Without a command, the app is opened, or the projects are listed where there is no terminal.
     PROJECT is a name or an id; BACKUP is an id, the beginning of one, or PROJECT@latest.
     """
     if context.invoked_subcommand is None:

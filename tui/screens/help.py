@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import ClassVar
 
 from textual import on
@@ -14,6 +13,7 @@ from tui.deeds import Deed, deeds
 from tui.screens.list_page import Listed, ListPage
 from tui.screens.page import Page
 from tui.table import Column
+from tui.version import VERSION
 from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.state import State
 
@@ -25,7 +25,6 @@ _REPORT = (
     "Something is wrong? Tell who keeps this home: which job it was, what backstay jobs JOB says "
     "of it, and that this is Backstay {}."
 )
-_DISTRIBUTION = "backstay"
 
 
 class HelpPage(ListPage[Sequence[Deed]]):
@@ -69,7 +68,7 @@ class HelpPage(ListPage[Sequence[Deed]]):
             )
             for at, deed in enumerate(data)
         ]
-        return Listed(columns, rows, [_PROMISES, _REPORT.format(version(_DISTRIBUTION))])
+        return Listed(columns, rows, [_PROMISES, _REPORT.format(VERSION)])
 
     def say_empty(self, data: Sequence[Deed], state: State) -> None:
         """Say that there is nothing to help with."""
