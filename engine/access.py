@@ -48,6 +48,12 @@ class Action(StrEnum):
     REMOVE_MEMBER = "remove member"
     SHOW_KEY = "show recovery key"
     ENTER_KEY = "enter recovery key"
+    SEE_KEYS = "see keys"
+    ADD_KEY = "add key"
+    REMOVE_KEY = "remove key"
+    BEGIN_SESSION = "begin session"
+    END_SESSION = "end session"
+    RUN_COMMAND = "run command"
 
     @property
     def changes(self) -> bool:
@@ -56,6 +62,11 @@ class Action(StrEnum):
         Showing the recovery key changes nothing, but what it opens can never be closed again.
         """
         return self not in _READS
+
+    @property
+    def of_home(self) -> bool:
+        """Whether it concerns a home only, and never one project."""
+        return self in _OF_HOME
 
 
 _READS = frozenset(
@@ -68,6 +79,18 @@ _READS = frozenset(
         Action.SEE_JOBS,
         Action.SEE_REPORT,
         Action.SEE_AUDIT,
+        Action.SEE_KEYS,
+    }
+)
+
+_OF_HOME = frozenset(
+    {
+        Action.SEE_KEYS,
+        Action.ADD_KEY,
+        Action.REMOVE_KEY,
+        Action.BEGIN_SESSION,
+        Action.END_SESSION,
+        Action.RUN_COMMAND,
     }
 )
 
@@ -100,7 +123,13 @@ _SUBJECTS = {
 _HOME_SUBJECTS = {
     Action.SHOW_KEY: "The recovery key of this home is",
     Action.ENTER_KEY: "Entering the recovery key of this home is",
+    Action.SEE_KEYS: "Seeing who gets in over SSH is",
+    Action.ADD_KEY: "Letting somebody in over SSH is",
+    Action.REMOVE_KEY: "Letting somebody in over SSH no more is",
 }
+
+
+_FOR_OWNERS_OF_ALL = (Action.SHOW_KEY, Action.ENTER_KEY)
 
 
 class Known(Protocol):
@@ -203,7 +232,13 @@ class Access:
         await self._audit(action, Verdict.ALLOWED, project, detail)
 
     async def require_home(
-        self, action: Action, projects: Sequence[str], *, keeps: bool, keeper: str
+        self,
+        action: Action,
+        projects: Sequence[str],
+        *,
+        keeps: bool,
+        keeper: str,
+        detail: str = "not an owner of every project",
     ) -> None:
         """Pass when the user may do what concerns a whole home, such as having its key.
 
@@ -218,10 +253,11 @@ class Access:
         owned = [owner in await self._records.members.roles(project) for project in projects]
         if owned and all(owned):
             return
-        await self._audit(action, Verdict.REFUSED, None, "not an owner of every project")
+        await self._audit(action, Verdict.REFUSED, None, detail)
+        owners = "who owns every project in it, or for " if action in _FOR_OWNERS_OF_ALL else ""
         raise NotAllowed(
-            f"{_HOME_SUBJECTS[action]} for who owns every project in it, or for the account that "
-            f"its folder belongs to: {keeper}.",
+            f"{_HOME_SUBJECTS[action]} for {owners}the account that its folder belongs to: "
+            f"{keeper}.",
             hint="Nothing was changed; the refusal is in the audit trail. Ask the account "
             f"{keeper} to run this command under its own name, without --as.",
         )

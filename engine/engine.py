@@ -11,6 +11,7 @@ from engine.access import check_user_name, login_name
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.home import Home
+from engine.logins import Logins
 from engine.outcomes import Outcomes
 from engine.projects import Projects
 from engine.records import Records
@@ -18,7 +19,7 @@ from engine.settings import read_settings
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Records):
+class Engine(Projects, Outcomes, Records, Logins):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

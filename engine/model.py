@@ -151,6 +151,24 @@ class Prices:
     priced: bool = False  # whether any of the three amounts was set, be it to zero
 
 
+class UserKey(NamedTuple):
+    """A public key that lets somebody in over SSH; `fingerprint` as ``ssh-keygen -l`` prints it."""
+
+    user: str
+    type: str
+    fingerprint: str
+    comment: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a user's key."""
+        return {
+            "user": self.user,
+            "type": self.type,
+            "fingerprint": self.fingerprint,
+            "comment": self.comment,
+        }
+
+
 class Member(NamedTuple):
     """A person who has a role in a project."""
 

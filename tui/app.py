@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from datetime import datetime
 from pathlib import Path
@@ -117,6 +118,11 @@ class Backstay(App[int]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 128 + number)
+
+    def action_suspend_process(self) -> None:
+        """Suspend, where a shell can go on with it: not what a session over SSH started."""
+        if os.getpgrp() != os.getsid(0):
+            super().action_suspend_process()
 
     def action_leave(self) -> None:
         """Leave. Jobs go on without the app."""

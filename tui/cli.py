@@ -42,6 +42,8 @@ COMMANDS = (
     "members",
     "costs",
     "audit",
+    "access",
+    "session",
     "repository",
 )
 
@@ -77,13 +79,16 @@ def _begin(invocation: Invocation) -> None:
     welcome(invocation)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; nothing is raised, all is told."""
+def main(arguments: Sequence[str] | None = None, invocation: Invocation | None = None) -> int:
+    """Run one command and return its exit code; nothing is raised, all is told.
+
+    Its options add to `invocation`.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     try:
         # Not root.main: it would end the process by itself where a reader has left.
-        with root.make_context("backstay", list(given)) as context:
+        with root.make_context("backstay", list(given), obj=invocation) as context:
             root.invoke(context)
     except click.exceptions.Exit as ended:
         return ended.exit_code

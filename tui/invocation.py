@@ -14,13 +14,15 @@ class Invocation(NamedTuple):
     """The options that every command takes, before or after its name.
 
     `user` is None for the login name; the engine checks it, as it checks every right. `mouse` says
-    whether the app may use the mouse.
+    whether the app may use the mouse; `remote`, whether it came in over SSH, where the key decides
+    on home and user.
     """
 
     given_home: str | None = None
     user: str | None = None
     json: bool = False
     mouse: bool = True
+    remote: bool = False
 
     @property
     def home(self) -> Path:
@@ -35,9 +37,9 @@ class Invocation(NamedTuple):
     def command_line(self, *arguments: str) -> str:
         """A command to run next, ready for a shell, for the same home and the same user."""
         words = ["backstay"]
-        if self.given_home:
+        if self.given_home and not self.remote:
             words += ["--home", self.given_home]
-        if self.user:
+        if self.user and not self.remote:
             words += ["--as", self.user]
         return shlex.join([*words, *arguments])
 

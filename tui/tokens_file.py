@@ -22,8 +22,8 @@ class TokensFile:
     """A file made before the work begins, so that a path that cannot be used costs nothing.
 
     Entering raises `Taken` where something is there already (a link counts too), `StorageFailed`
-    where the file cannot be made. Its mode is 0600 whatever the umask. Leaving with an error
-    removes it, unless its tokens were written.
+    where the file cannot be made, `NotAllowed` in a session over SSH. Its mode is 0600 whatever the
+    umask. Leaving with an error removes it, unless its tokens were written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,9 @@ class TokensFile:
     def __enter__(self) -> Self:
         """Make the file."""
         from engine import StorageFailed, Taken
+        from tui.remote import refuse_files
 
+        refuse_files()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
             self._descriptor = os.open(self._path, flags, 0o600)

@@ -90,8 +90,14 @@ def unit_text(home: Path, again: str) -> str:
     )
 
 
-def program_words() -> list[str]:
-    """How this program is called from anywhere: by its absolute path, else through Python."""
+def program_words(*, isolated: bool = False) -> list[str]:
+    """How this program is called from anywhere: by its absolute path, else through Python.
+
+    With `isolated`, so that nothing in the environment changes what Python does, nor which
+    characters it reads.
+    """
+    if isolated:
+        return [sys.executable, "-I", "-X", "utf8", "-m", "tui"]
     called = Path(sys.argv[0]).absolute()
     beside = Path(sys.executable).with_name("backstay")
     for script in (called, beside):

@@ -36,7 +36,9 @@ OPEN = {
     *("open", "user", "home", "project", "projects", "adopt"),
     *("costs", "running_costs", "audit", "status", "worker_stays", "zones", "changes"),
     "check_new_name",
+    *("begin_session", "end_session", "refuse_session"),  # lines about oneself in the audit trail
 }
+NOWHERE = Path("/nowhere/authorized_keys")
 
 CALLS: dict[str, Call] = {
     "forget": lambda engine: engine.forget("Plant"),
@@ -61,7 +63,12 @@ CALLS: dict[str, Call] = {
     "storage": lambda engine: engine.storage("Plant"),
     "test_notifications": lambda engine: engine.test_notifications(),
     "clean_up": lambda engine: engine.clean_up("Plant"),
+    "keys": lambda engine: engine.keys(NOWHERE),
+    "key_line": lambda engine: engine.key_line("eve", "ssh-ed25519 AAAA", ["backstay"]),
+    "add_key": lambda engine: engine.add_key("eve", "ssh-ed25519 AAAA", NOWHERE, ["backstay"]),
+    "remove_key": lambda engine: engine.remove_key("ana", NOWHERE),
 }
+KEYS = ("keys", "key_line", "add_key", "remove_key")
 BY_JOB = {"job", "cancel", "watch", "report", "outcome"}  # what takes a job's id
 
 
@@ -123,6 +130,7 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
         assert {line.action for line in await engine.audit()} == {
             "show recovery key",
             "test notifications",
+            *("see keys", "add key", "remove key"),
         }
     assert {user for user, _ in refusals(world)} == {COLLABORATOR}
     assert hashes(world.home / "repository") == before
@@ -142,7 +150,7 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
     async with world.opened(STRANGER) as engine:
         assert await engine.projects() == []
         calls: dict[str, Call] = {**CALLS, "project": lambda engine: engine.project("Plant")}
-        of_the_home = [calls.pop("recovery_key"), calls.pop("test_notifications")]
+        of_the_home = [calls.pop(each) for each in ("recovery_key", "test_notifications", *KEYS)]
         for call in calls.values():
             with pytest.raises(NotFound) as told:
                 await call(engine)
@@ -159,6 +167,7 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
         assert {line.action for line in await engine.audit()} == {
             "show recovery key",
             "test notifications",
+            *("see keys", "add key", "remove key"),
         }
         assert await engine.costs() == []
 

@@ -70,6 +70,8 @@ def _next(projects: list[Project], invocation: Invocation) -> list[str]:
 
 def first_steps(invocation: Invocation) -> list[str]:
     """Two commands to try where there are no projects yet."""
+    if invocation.remote:
+        return ["There are no projects of yours here yet. Whoever owns one can add you to it."]
     adopt = invocation.command_line("adopt", "FOLDER", "--name", "NAME")
     return [
         "There are no projects yet. Two ways to begin:",

@@ -1,0 +1,98 @@
+"""Who gets in over SSH: the keys of people, and the sessions that they begin.
+
+Keys are for the account that the home belongs to: who adds one decides who may act under a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.access import Action, check_user_name
+from engine.errors import Invalid
+from engine.model import UserKey, Verdict
+from engine.session import Session
+
+
+class Logins(Session):
+    """The keys of a home's people, and their sessions."""
+
+    async def keys(self, file: Path) -> list[UserKey]:
+        """The keys in an account's authorized_keys that let people in.
+
+        Raises `NotAllowed` for all but the account that the home belongs to, `HomeUnsafe` where
+        others can write the file, and `Damaged` where our lines are not as we wrote them.
+        """
+        from engine.authorized_keys import AuthorizedKeys
+
+        await self._require_keeper(Action.SEE_KEYS)
+        return await asyncio.to_thread(AuthorizedKeys(file).known)
+
+    async def key_line(self, user: str, key: str, program: Sequence[str]) -> str:
+        """The line of authorized_keys that lets `user` in with a public key; it is not written.
+
+        `program` are the words that start Backstay. Raises `NotAllowed` and `Invalid`.
+        """
+        from engine.authorized_keys import key_line, parse_key
+
+        await self._require_keeper(Action.SEE_KEYS)
+        self._check_login(user)
+        return key_line(user, parse_key(key), program, self.home)
+
+    async def add_key(self, user: str, key: str, file: Path, program: Sequence[str]) -> UserKey:
+        """Let `user` in with a public key. Raises what `key_line` and `keys` raise, and `Taken`."""
+        from engine.authorized_keys import AuthorizedKeys, key_line, parse_key
+
+        await self._require_keeper(Action.ADD_KEY, user)
+        self._check_login(user)
+        parsed = parse_key(key)
+        line = key_line(user, parsed, program, self.home)
+        # Told before it is done: a key that is there was always told of.
+        await self._access.record(Action.ADD_KEY, detail=f"{user}, {parsed.fingerprint}")
+        return await asyncio.to_thread(AuthorizedKeys(file).add, user, parsed, line)
+
+    async def remove_key(
+        self, user: str, file: Path, *, fingerprint: str | None = None
+    ) -> list[UserKey]:
+        """Let `user` in no more: with one of their keys, or with any; gives those that went.
+
+        Their sessions that are open go on. Raises `NotFound` and what `keys` raises.
+        """
+        from engine.authorized_keys import AuthorizedKeys
+
+        await self._require_keeper(Action.REMOVE_KEY, user)
+        await self._access.record(Action.REMOVE_KEY, detail=f"{user}, {fingerprint or 'all keys'}")
+        return await asyncio.to_thread(AuthorizedKeys(file).remove, user, fingerprint)
+
+    async def begin_session(self, source: str, what: str) -> None:
+        """Note in the audit trail that the user has come in, from where, and for what."""
+        await self._access.record(Action.BEGIN_SESSION, detail=f"from {source}: {what}")
+
+    async def end_session(self, source: str, how: str) -> None:
+        """Note in the audit trail that the user's session has ended, and how."""
+        await self._access.record(Action.END_SESSION, detail=f"from {source}: {how}")
+
+    async def refuse_session(self, source: str, what: str) -> None:
+        """Note in the audit trail that the user asked for what no session may do."""
+        await self._catalog.audit.add(
+            self._clock(),
+            self.user,
+            Action.RUN_COMMAND.value,
+            Verdict.REFUSED,
+            detail=f"from {source}: {what}",
+        )
+
+    async def _require_keeper(self, action: Action, detail: str = "") -> None:
+        home = self._home
+        keeps = await asyncio.to_thread(home.is_kept_by, self.user)
+        await self._access.require_home(action, (), keeps=keeps, keeper=home.keeper, detail=detail)
+
+    def _check_login(self, user: str) -> None:
+        check_user_name(user)
+        if user == self._home.keeper:
+            raise Invalid(
+                f"{user} is the account that this home belongs to: a key under its name would "
+                "reach the whole home.",
+                hint="Nothing was changed. Give the name of the person, such as ana.",
+            )

@@ -1,0 +1,80 @@
+"""backstay session: what a key in authorized_keys starts, and the only thing it starts."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+
+from tui.command import Command, pass_invocation
+from tui.detached import detach, works
+from tui.invocation import Invocation
+from tui.running import with_engine
+
+# What the other side, or its sshd, may say of its terminal and language. Nothing else of the
+# environment is believed: not where the home is, not how Python or the linker are to behave.
+_KEPT = ("TERM", "COLORTERM", "NO_COLOR", "LANG")
+_SYSTEM = ("HOME", "USER", "LOGNAME", "SHELL", "PATH")
+
+
+@click.command("session", cls=Command, example="backstay session --home /srv/backstay --as ana")
+@pass_invocation
+def command(invocation: Invocation) -> None:
+    """Begin a session over SSH as the user that --as names.
+
+    It is not typed but stands in authorized_keys: see `backstay access add-key`. With a terminal it
+    is the app; with a command, as in `ssh HOST backups PROJECT`, that command.
+    """
+    if invocation.user is None or invocation.given_home is None:
+        raise click.UsageError("A session needs --home and --as: see backstay access add-key.")
+    sent = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    source = _source()
+    clear_environment()
+    os.umask(0o077)
+    code = _serve(invocation._replace(remote=True), sent, source)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def clear_environment() -> None:
+    """Forget everything in the environment that a session has no need of."""
+    for name in tuple(os.environ):
+        if name not in _KEPT + _SYSTEM and not name.startswith("LC_"):
+            del os.environ[name]
+
+
+def _source() -> str:
+    """The address that the other side comes from, as sshd tells it."""
+    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or "this machine"
+
+
+def _serve(invocation: Invocation, sent: str, source: str) -> int:
+    """Run what was sent, and tell the audit trail; gives its exit code.
+
+    Raises what the engine raises where the home cannot be opened.
+    """
+    from engine import NotAllowed
+    from tui.cli import main
+    from tui.commands.open import can_draw
+    from tui.failures import report
+    from tui.remote import begin_serving, first_name, words_of
+
+    begin_serving()
+    begun = time.monotonic()
+    try:
+        words = words_of(sent)
+    except NotAllowed as error:
+        why = error.message  # what was sent is not written down: it may hold a password
+        with_engine(invocation, lambda engine: engine.refuse_session(source, why), works=False)
+        return report(error, as_json="--json" in sent)
+    if works(words):
+        detach()  # before any thread begins: a job goes on when the connection drops
+    what = first_name(words) or "options only"
+    if not words:
+        what = "the app" if can_draw() else "the projects"
+    with_engine(invocation, lambda engine: engine.begin_session(source, what), works=False)
+    code = main(words, invocation)
+    how = f"exit code {code} after {time.monotonic() - begun:.0f} s"
+    with_engine(invocation, lambda engine: engine.end_session(source, how), works=False)
+    return code
