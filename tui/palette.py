@@ -18,7 +18,7 @@ from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.state import State
 from tui.widgets.top_line import TopLine
 
-_COLUMNS = (Column("What can be done here", least=20), Column("Key"))
+_COLUMNS = (Column("What it does", least=20), Column("Key"))
 _MOVES = frozenset({"palette", "move", "page", "first", "last", "app.focus_next"})
 
 
@@ -26,6 +26,12 @@ class _Wanted(Input):
     """What is looked for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "do it")]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is done where nothing is found."""
+        if action == "submit":
+            return isinstance(self.screen, Palette) and bool(self.screen.found.keys)
+        return super().check_action(action, parameters)
 
 
 class Palette(Screen[Deed | None]):
@@ -73,6 +79,7 @@ class Palette(Screen[Deed | None]):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         self._look_up(event.value)
+        self.refresh_bindings()
 
     def _look_up(self, wanted: str) -> None:
         words = wanted.casefold().split()
@@ -98,9 +105,7 @@ class Palette(Screen[Deed | None]):
     def action_choose(self) -> None:
         """Do what is selected."""
         key = self.found.selected
-        if key is None:
-            self.app.bell()
-        else:
+        if key is not None:
             self.dismiss(self._deeds[int(key)])
 
     def action_leave(self) -> None:

@@ -136,7 +136,7 @@ class CostsPage(ListPage[Costs]):
         else:
             state.tell(
                 "Nothing was charged yet.",
-                "Only projects made from a backup cost anything here, and what they will cost is",
+                "Only projects made from a backup cost anything here, and what they will cost is "
                 "shown before they are made.",
             )
 

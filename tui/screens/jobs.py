@@ -12,7 +12,7 @@ from engine import BackstayError, Job, JobKind, JobState
 from tui.dialogs.cancel_job import CancelJob
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
-from tui.views.jobs import left_text, percent
+from tui.views.jobs import percent
 from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.state import State
 from tui.wording import NONE, duration, short_date_there, size, with_zone
@@ -136,8 +136,8 @@ class JobsPage(ListPage[Asked]):
         """Say what will be here."""
         state.tell(
             "No jobs yet.",
-            "Backups, restores and clean-ups are listed here once somebody asks for one,",
-            "or a schedule does. They go on without this app.",
+            "Backups, restores and clean-ups are listed here once somebody, or a schedule, asks "
+            "for one. They go on without this app.",
         )
 
     @property
@@ -191,7 +191,8 @@ def state_cell(job: Job) -> Cell:
 
 def _time(job: Job) -> str:
     if job.state is JobState.RUNNING:
-        return left_text(job)
+        left = job.progress.seconds_left
+        return "estimating" if left is None else f"{duration(max(1, round(left)))} left"
     if job.started is None or job.finished is None:
         return NONE
     seconds = (job.finished - job.started).total_seconds()

@@ -60,7 +60,7 @@ class KeysLine(Static):
         self._to_look = False
         if not self.is_mounted or not screen.is_current:
             return
-        told = []
+        told: list[tuple[str, str, str]] = []
         for active in screen.active_bindings.values():
             binding = active.binding
             if binding.show and active.enabled and binding.description:
@@ -71,7 +71,7 @@ class KeysLine(Static):
                 whole = binding.action.partition("(")[0].count(".") == 1  # it names its target
                 action = binding.action if whole else f"{target}.{binding.action}"
                 entry = (key, binding.description, action)
-                if entry not in told:
+                if entry[1:] not in [each[1:] for each in told]:  # the first key of several
                     told.append(entry)
         own = [getattr(binding, "action", "") for binding in type(screen).BINDINGS]
         told.sort(key=lambda entry: _place(entry, own))
