@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from engine.model import (
         ActiveInterval,
         Adoption,
+        AuditCheck,
         AuditLine,
         Backup,
         BackupDetails,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         Delivery,
         DeviceFacts,
         HeldItem,
+        Invitation,
         Job,
         JobKind,
         JobState,
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveInterval",
     "Adoption",
+    "AuditCheck",
     "AuditLine",
     "BackstayError",
     "Backup",
@@ -130,6 +133,7 @@ __all__ = [
     "HeldItem",
     "HomeUnsafe",
     "Invalid",
+    "Invitation",
     "Job",
     "JobKind",
     "JobState",

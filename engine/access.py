@@ -46,6 +46,10 @@ class Action(StrEnum):
     RESTORE = "restore"
     ADD_MEMBER = "add member"
     REMOVE_MEMBER = "remove member"
+    INVITE = "invite"
+    WITHDRAW = "withdraw invitation"
+    ACCEPT = "accept invitation"
+    DECLINE = "decline invitation"
     SHOW_KEY = "show recovery key"
     ENTER_KEY = "enter recovery key"
     SEE_KEYS = "see keys"
@@ -116,11 +120,16 @@ _SUBJECTS = {
     Action.RESTORE: "Restoring backups of {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
+    Action.INVITE: "Inviting people to {} is",
+    Action.WITHDRAW: "Withdrawing invitations to {} is",
+    Action.ACCEPT: "Accepting an invitation to {} is",
+    Action.DECLINE: "Declining an invitation to {} is",
     Action.SHOW_KEY: "The recovery key, which opens the backups of {}, is",
     Action.ENTER_KEY: "Entering the recovery key, which opens the backups of {}, is",
 }
 
 _HOME_SUBJECTS = {
+    Action.SEE_AUDIT: "Checking the whole audit trail is",
     Action.SHOW_KEY: "The recovery key of this home is",
     Action.ENTER_KEY: "Entering the recovery key of this home is",
     Action.SEE_KEYS: "Seeing who gets in over SSH is",
@@ -129,7 +138,7 @@ _HOME_SUBJECTS = {
 }
 
 
-_FOR_OWNERS_OF_ALL = (Action.SHOW_KEY, Action.ENTER_KEY)
+_FOR_OWNERS_OF_ALL = (Action.SEE_AUDIT, Action.SHOW_KEY, Action.ENTER_KEY)
 
 
 class Known(Protocol):

@@ -11,15 +11,17 @@ from engine.access import check_user_name, login_name
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.home import Home
+from engine.invitations import Invitations
 from engine.logins import Logins
 from engine.outcomes import Outcomes
 from engine.projects import Projects
 from engine.records import Records
+from engine.reserve import Reserve
 from engine.settings import read_settings
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Records, Logins):
+class Engine(Projects, Outcomes, Records, Logins, Invitations):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and
@@ -50,17 +52,24 @@ class Engine(Projects, Outcomes, Records, Logins):
         who = check_user_name(user) if user is not None else login_name()
         place = await asyncio.to_thread(_prepared, home, create)
         settings = await asyncio.to_thread(read_settings, place.path)
-        catalog = await Catalog.open(place.catalog, clock=clock, create=create)
+        reserve = Reserve(place)
+        catalog = await reserve.lend(
+            lambda: Catalog.open(place.catalog, clock=clock, create=create)
+        )
         try:
             repository = await asyncio.to_thread(place.open_repository, settings.encryption)
-            await mend_if_free(place, catalog, repository)
-            engine = cls(place, catalog, repository, who, clock, works=works)
+            await reserve.lend(lambda: mend_if_free(place, catalog, repository))
+            await asyncio.to_thread(reserve.take_back)  # what was not needed is for clean-ups
+            if create:
+                await asyncio.to_thread(reserve.make)
+            engine = cls(place, catalog, repository, reserve, who, clock, works=works)
             try:
                 yield engine
             finally:
                 await engine._leave()
         finally:
             await catalog.close()
+            await asyncio.to_thread(reserve.take_back)
 
     async def _leave(self) -> None:
         """Stop following jobs. Where this process is the worker, stop those asked for here."""

@@ -160,6 +160,13 @@ class StorageFailed(BackstayError):
     )
 
 
+# For a full disk: these work even then, with the room that a home holds back for them.
+FULL_HINT = (
+    "Existing backups are safe. Make room, then try again: backstay cleanup PROJECT removes the "
+    "backups beyond those to keep, and backstay schedule PROJECT --keep N keeps fewer."
+)
+
+
 class HomeUnsafe(StorageFailed):
     """The home, or a file in it, belongs to someone else or can be written by others."""
 

@@ -130,9 +130,17 @@ class Jobs(Session):
         plan = await self._catalog.schedules.get(row.id)
         changed = self._changed(plan, at=at, zone=zone, keep=keep, off=off)
         detail = f"{changed.at:%H:%M} {changed.zone}" if changed.at else "by hand only"
-        async with self._catalog.transaction():
-            await self._access.record(Action.SET_SCHEDULE, row, f"{detail}, keep {changed.keep}")
-            await self._catalog.schedules.set(row.id, changed)
+
+        async def change() -> None:
+            async with self._catalog.transaction():
+                await self._access.record(
+                    Action.SET_SCHEDULE, row, f"{detail}, keep {changed.keep}"
+                )
+                await self._catalog.schedules.set(row.id, changed)
+
+        # To keep fewer backups is how a clean-up makes room.
+        await (self._reserve.lend(change) if changed.keep < plan.keep else change())
+        await asyncio.to_thread(self._reserve.take_back)
         return await self._plan(row, changed)
 
     async def preview_schedule(
@@ -193,6 +201,7 @@ class Jobs(Session):
         return await self._submit(Action.CLEAN_UP, JobKind.CLEAN_UP, row, {}, self._cleaned)
 
     async def _cleaned(self, row: JobRow) -> CleanUpReport:
+        await asyncio.to_thread(self._reserve.take_back)
         removed, notes = row.result["removed"], row.result["notes"]
         freed = row.result["freed"]
         if not isinstance(removed, list) or not isinstance(notes, list):

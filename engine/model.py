@@ -151,6 +151,28 @@ class Prices:
     priced: bool = False  # whether any of the three amounts was set, be it to zero
 
 
+class Invitation(NamedTuple):
+    """A role that `by` offers to `user`, who has not answered yet."""
+
+    project: str  # id
+    project_name: str
+    user: str
+    role: Role
+    by: str
+    at: datetime
+
+    def as_json(self) -> Json:
+        """The stable keys of an invitation."""
+        return {
+            "project": self.project,
+            "project_name": self.project_name,
+            "user": self.user,
+            "role": self.role.value,
+            "by": self.by,
+            "at": iso(self.at),
+        }
+
+
 class UserKey(NamedTuple):
     """A public key that lets somebody in over SSH; `fingerprint` as ``ssh-keygen -l`` prints it."""
 
@@ -524,6 +546,27 @@ class AuditLine(NamedTuple):
             "project": self.project,
             "verdict": self.verdict.value,
             "detail": self.detail,
+        }
+
+
+class AuditCheck(NamedTuple):
+    """Whether the audit trail is as it was written.
+
+    `seal` is the hash of its last line, which depends on every line before; `problem` says which
+    line was changed or removed, and is empty where none was.
+    """
+
+    lines: int
+    seal: str
+    problem: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a check of the audit trail."""
+        return {
+            "ok": not self.problem,
+            "lines": self.lines,
+            "seal": self.seal,
+            "problem": self.problem or None,
         }
 
 

@@ -27,6 +27,7 @@ from engine.names import check_project_name, folder_name, new_id
 from engine.reports import backup_result, result_of
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository
+from engine.reserve import Reserve
 from engine.settings import read_settings
 from engine.work import finish_anyway
 
@@ -36,10 +37,18 @@ BY_SCHEDULE = "backstay"  # who asks for what Backstay does by itself
 class Performer:
     """Does the jobs of a home. Whoever calls it holds the home's `WorkLock`."""
 
-    def __init__(self, home: Home, catalog: Catalog, repository: Repository, clock: Clock) -> None:
+    def __init__(
+        self,
+        home: Home,
+        catalog: Catalog,
+        repository: Repository,
+        reserve: Reserve,
+        clock: Clock,
+    ) -> None:
         self._home = home
         self._catalog = catalog
         self._repository = repository
+        self._reserve = reserve
         self._clock = clock
 
     async def perform(self, row: JobRow, report: Report) -> None:
@@ -191,7 +200,8 @@ class Performer:
 
             await finish_anyway(finish())
         except BaseException:
-            await finish_anyway(self._catalog.projects.remove_unfinished(project))
+            projects = self._catalog.projects
+            await finish_anyway(self._reserve.lend(lambda: projects.remove_unfinished(project)))
             raise
 
     async def _charge(self, project: str, name: str, offer: Quote) -> None:
@@ -229,13 +239,18 @@ class Performer:
             if other.job.kind is JobKind.RESTORE
         }
         removed = [each.id for each in to_remove(backups, plan.keep, self._clock(), needed)]
+
+        async def forget() -> None:
+            async with self._catalog.transaction():
+                for backup in removed:
+                    await self._catalog.backups.remove(backup)
+
         # The catalog forgets them first: a manifest that it lacks is found again, and a backup
         # without its manifest would look damaged.
-        async with self._catalog.transaction():
-            for backup in removed:
-                await self._catalog.backups.remove(backup)
+        await self._reserve.lend(forget)
         done = await clean_up(self._repository, removed, report)
         result = {"removed": removed, "freed": done.freed, "notes": list(done.notes)}
+        jobs = self._catalog.jobs
         await finish_anyway(
-            self._catalog.jobs.finish(row.job.id, JobState.SUCCEEDED, result=result)
+            self._reserve.lend(lambda: jobs.finish(row.job.id, JobState.SUCCEEDED, result=result))
         )

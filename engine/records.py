@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 from engine.access import Access, Action, check_user_name, login_name
@@ -10,7 +11,7 @@ from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.errors import Invalid
 from engine.home import Home
-from engine.model import ActiveInterval, AuditLine, CostLine
+from engine.model import ActiveInterval, AuditCheck, AuditLine, CostLine, Verdict
 from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.session import Session
 
@@ -33,9 +34,17 @@ class Records(Session):
         return [interval for interval in intervals if interval.ended is None]
 
     async def audit(
-        self, *, project: str | None = None, user: str | None = None
+        self,
+        *,
+        project: str | None = None,
+        user: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        verdict: Verdict | None = None,
     ) -> list[AuditLine]:
         """The audit trail of the projects that the user owns, newest first.
+
+        Only lines of one project or user, from `since` on, before `until`, or with one verdict.
 
         Without `project`, lines about the home itself, such as who asked for its recovery key, are
         among them: all of them for who may have that key, their own for others.
@@ -44,13 +53,34 @@ class Records(Session):
             user = check_user_name(user)
         if project is not None:
             row = await self._project(project, Action.SEE_AUDIT)
-            return list(await self._catalog.audit.list([row.id], user))
+            return list(
+                await self._catalog.audit.list(
+                    [row.id], user, since=since, until=until, verdict=verdict
+                )
+            )
         owned = await self._owned()
         concerned = await _concerned(self._catalog)
         owns_all = bool(concerned) and concerned.issubset(owned)
         whole = owns_all or self._home.is_kept_by(self.user)
-        lines = await self._catalog.audit.list(owned, user, home=whole, seen_by=self.user)
-        return list(lines)
+        return list(
+            await self._catalog.audit.list(
+                owned,
+                user,
+                home=whole,
+                seen_by=self.user,
+                since=since,
+                until=until,
+                verdict=verdict,
+            )
+        )
+
+    async def check_audit(self) -> AuditCheck:
+        """Whether the home's whole audit trail is as it was written, and its last seal.
+
+        For who owns every project of the home, and for the account that its folder belongs to.
+        """
+        await _require_home(self._access, self._catalog, self._home, Action.SEE_AUDIT)
+        return await self._catalog.audit.check()
 
     async def recovery_key(self) -> str:
         """The key of the repository, to write down.
@@ -92,7 +122,7 @@ async def enter_recovery_key(
 
 
 async def _require_home(access: Access, catalog: Catalog, home: Home, action: Action) -> None:
-    """Pass when the user may have the home's key. Raises `NotAllowed`."""
+    """Pass when the user may do what concerns the whole home. Raises `NotAllowed`."""
     await access.require_home(
         action,
         sorted(await _concerned(catalog)),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.children import Children, together
-from engine.errors import RepositoryDamaged, StorageFailed
+from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
 from engine.project.device_database import create_device_database
@@ -71,7 +71,8 @@ async def restore_project(
     """
     if free_space < manifest.data + SPARE:
         raise StorageFailed(
-            f"The restore needs {manifest.data + SPARE} bytes, and {free_space} are free."
+            f"The restore needs {manifest.data + SPARE} bytes, and {free_space} are free.",
+            hint=FULL_HINT,
         )
     await asyncio.to_thread(_make_folder, partial)
     try:

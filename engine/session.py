@@ -16,6 +16,7 @@ from engine.handle import Handle, Report
 from engine.home import Home
 from engine.model import JobKind, Progress, Project, Role
 from engine.repository.repository import Repository
+from engine.reserve import Reserve
 from engine.settings import Settings, read_settings
 from engine.work import mend_if_free
 
@@ -41,6 +42,7 @@ class Session:
         home: Home,
         catalog: Catalog,
         repository: Repository,
+        reserve: Reserve,
         user: str,
         clock: Clock,
         *,
@@ -54,6 +56,7 @@ class Session:
         self._home = home
         self._catalog = catalog
         self._repository = repository
+        self._reserve = reserve
         self._clock = clock
         self._access = Access(catalog, user, clock)
         self._handles: set[Handle[Any]] = set()
@@ -98,9 +101,15 @@ class Session:
         detail: str = "",
     ) -> Handle[T]:
         """Queue a job, see that a worker comes to it, and follow it; `unpack` gives its result."""
-        async with self._catalog.transaction():
-            await self._access.record(action, project, detail)
-            job = await self._catalog.jobs.queue(kind, project.id, project.name, self.user, request)
+
+        async def queue() -> str:
+            async with self._catalog.transaction():
+                await self._access.record(action, project, detail)
+                jobs = self._catalog.jobs
+                return await jobs.queue(kind, project.id, project.name, self.user, request)
+
+        makes_room = kind is JobKind.CLEAN_UP
+        job = await (self._reserve.lend(queue) if makes_room else queue())
         if self._working is not None and self._working.done():
             self._working = None  # how that one ended is told to those who waited for it
         handle = self._following(job, unpack)

@@ -58,8 +58,9 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
     """
     import shutil
 
-    for lost in await catalog.jobs.mark_lost():
-        await _once_more(catalog, lost)
+    async with catalog.transaction():
+        for lost in await catalog.jobs.mark_lost():
+            await _once_more(catalog, lost)
     await asyncio.to_thread(clean, home, repository)
     await asyncio.to_thread(home.remove_partial_projects)
     for project in await catalog.projects.list(include_creating=True):

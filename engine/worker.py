@@ -20,15 +20,16 @@ from typing import Any
 
 from engine.catalog import Catalog, JobRow
 from engine.clock import Clock, system_clock
-from engine.errors import BackstayError, Busy, Cancelled
+from engine.errors import BackstayError, Busy, Cancelled, StorageFailed
 from engine.following import Nudge
 from engine.handle import Report
 from engine.home import Home
 from engine.lock import WorkerLock, WorkLock
-from engine.model import JobState, Progress
+from engine.model import JobKind, JobState, Progress
 from engine.performing import Performer
 from engine.planning import Planner
 from engine.repository.repository import Repository
+from engine.reserve import Reserve
 from engine.settings import read_settings
 from engine.work import clean, finish_anyway, mend, needs_mending
 
@@ -64,7 +65,8 @@ class Worker:
         self._repository = repository
         self._nudge = nudge
         self._stay = stay
-        self._performer = Performer(home, catalog, repository, clock)
+        self._reserve = Reserve(home)
+        self._performer = Performer(home, catalog, repository, self._reserve, clock)
         self._planner = Planner(home, catalog, clock)
 
     async def run(self) -> None:
@@ -76,6 +78,7 @@ class Worker:
             await self._quietly(self._planner.queue_due())
             if not self.leaving and await self._next():
                 continue
+            await asyncio.to_thread(self._reserve.make)
             await self._quietly(self._planner.tell_news(worker_stays=self._stay))
             if self.leaving or not self._stay:
                 return
@@ -90,7 +93,7 @@ class Worker:
         try:
             if await needs_mending(self._home, self._catalog, self._repository):
                 await mend(self._home, self._catalog, self._repository)
-            row = await self._catalog.jobs.claim()
+            row = await self._claim()
             if row is not None:
                 self.job = row.job.id
                 await self._do(row)
@@ -98,10 +101,21 @@ class Worker:
             self.job = None
             lock.release()
             self._nudge.give()
+        await asyncio.to_thread(self._reserve.take_back)
         if row is not None:
             await self._quietly(self._planner.after(row))
             self._nudge.give()
         return True
+
+    async def _claim(self) -> JobRow | None:
+        """Begin the job that has waited longest; on a full disk a clean-up, which makes room."""
+        jobs = self._catalog.jobs
+        try:
+            return await jobs.claim()
+        except StorageFailed:
+            if not any(row.job.kind is JobKind.CLEAN_UP for row in await jobs.unfinished()):
+                raise
+        return await self._reserve.lend(lambda: jobs.claim(JobKind.CLEAN_UP))
 
     async def _quietly(self, telling: Coroutine[Any, Any, str | list[str]]) -> None:
         """Tell somebody something. What goes wrong with that is in the log, and stops nothing."""
@@ -148,12 +162,13 @@ class Worker:
         With `put_back` it waits again where it was cut short.
         """
         error: BackstayError
+        jobs = self._catalog.jobs
         try:
             await work
         except asyncio.CancelledError:
             if put_back:
                 await asyncio.to_thread(clean, self._home, self._repository)
-                await self._catalog.jobs.put_back(row.job.id)
+                await self._reserve.lend(lambda: jobs.put_back(row.job.id))
                 return
             state, error = JobState.CANCELLED, Cancelled("The work was cancelled.")
         except BackstayError as failed:
@@ -170,8 +185,8 @@ class Worker:
         else:
             return
         await asyncio.to_thread(clean, self._home, self._repository)
-        await self._catalog.jobs.finish(
-            row.job.id, state, error.message, error=error.name, hint=error.hint
+        await self._reserve.lend(
+            lambda: jobs.finish(row.job.id, state, error.message, error=error.name, hint=error.hint)
         )
 
     async def _rest(self) -> None:
@@ -196,7 +211,8 @@ class _Telling:
         if progress.stage != self._latest.stage:
             self._past.clear()
         self._latest = progress
-        self._watcher(self.progress())
+        if self._watcher is not None:
+            self._watcher(self.progress())
 
     def progress(self) -> Progress:
         """The latest, with its rate."""
@@ -248,7 +264,9 @@ async def run_worker(home: Path, *, stay: bool = False, clock: Clock = system_cl
     await asyncio.to_thread(place.prepare, create=False)
     settings = await asyncio.to_thread(read_settings, place.path)
     repository = await asyncio.to_thread(place.open_repository, settings.encryption)
-    catalog = await Catalog.open(place.catalog, clock=clock, create=False)
+    reserve = Reserve(place)
+    catalog = await reserve.lend(lambda: Catalog.open(place.catalog, clock=clock, create=False))
+    await asyncio.to_thread(reserve.take_back)  # what was not needed is for clean-ups
     task = asyncio.ensure_future(work_off(place, catalog, repository, clock, Nudge(), stay=stay))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -263,6 +281,7 @@ async def run_worker(home: Path, *, stay: bool = False, clock: Clock = system_cl
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
         await catalog.close()
+        await asyncio.to_thread(reserve.take_back)
 
 
 def start_worker(home: Path) -> None:

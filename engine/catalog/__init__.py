@@ -18,6 +18,7 @@ from engine.catalog.connection import PATIENCE, Database, Transaction
 from engine.catalog.costs import Costs
 from engine.catalog.held import Held
 from engine.catalog.incidents import Incidents
+from engine.catalog.invitations import Invitations
 from engine.catalog.jobs import JobRow, Jobs
 from engine.catalog.members import Members
 from engine.catalog.projects import ProjectRow, Projects
@@ -60,6 +61,7 @@ class Catalog:
         self.audit = Audit(database)
         self.schedules = Schedules(database)
         self.incidents = Incidents(database)
+        self.invitations = Invitations(database)
 
     @classmethod
     async def open(

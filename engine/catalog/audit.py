@@ -7,12 +7,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from engine.catalog.columns import date_of, date_text, some_text
-from engine.catalog.connection import Database
-from engine.model import AuditLine, Verdict
+from engine.catalog.connection import Database, storable
+from engine.model import AuditCheck, AuditLine, Verdict
+
+_FIELDS = ("number", "at", "user", "action", "project", "project_name", "verdict", "detail")
 
 
 class Audit:
-    """The audit trail of a home. Lines are only ever added; the database refuses all else."""
+    """The audit trail of a home. Lines are only ever added; the database refuses all else.
+
+    Each line is sealed with a hash of itself and of the seal before it, so that a line which was
+    changed or removed later, past the database's own refusal, shows: see `check`. Lines from
+    before there were seals are covered by the first seal.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,17 +36,51 @@ class Audit:
         detail: str = "",
     ) -> None:
         """Add a line; `project` is an id, `detail` holds no secret."""
-        await self._database.change(
-            "INSERT INTO audit (at, user, action, project, project_name, verdict, detail)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            date_text(at),
-            user,
-            action,
-            project,
-            project_name,
-            verdict.value,
-            detail,
+        async with self._database.transaction():
+            newest = await self._database.rows(
+                "SELECT number, seal FROM audit ORDER BY number DESC LIMIT 1"
+            )
+            number, before = 1, ""
+            if newest:
+                number, before = newest[0]["number"] + 1, newest[0]["seal"]
+                if before is None:
+                    before = _sealed(await self._all())
+            texts = [date_text(at), user, action, project, project_name, verdict.value, detail]
+            line = [None if text is None else storable(text) for text in texts]
+            await self._database.change(
+                "INSERT INTO audit (number, at, user, action, project, project_name, verdict,"
+                " detail, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                number,
+                *line,
+                _seal(before, [number, *line]),
+            )
+
+    async def check(self) -> AuditCheck:
+        """Whether every line is as it was written, and none is missing."""
+        lines = await self._all()
+        ((last,),) = await self._database.rows(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0)"
         )
+        seal, unsealed = "", True
+        for place, line in enumerate(lines, 1):
+            number = line["number"]
+            if number != place:
+                return AuditCheck(len(lines), "", f"line {place} is missing")
+            seal = _seal(seal, [line[field] for field in _FIELDS])
+            if line["seal"] is None and unsealed:
+                continue
+            unsealed = False
+            if line["seal"] != seal:
+                when = line["at"]
+                problem = f"line {number}, of {when}, or one before it, was changed"
+                return AuditCheck(len(lines), "", problem)
+        if last != len(lines):
+            problem = f"{last - len(lines)} of the last lines are missing"
+            return AuditCheck(len(lines), "", problem)
+        return AuditCheck(len(lines), seal, "")
+
+    async def _all(self) -> Sequence[sqlite3.Row]:
+        return await self._database.rows("SELECT * FROM audit ORDER BY number")
 
     async def list(
         self,
@@ -48,8 +89,13 @@ class Audit:
         *,
         home: bool = False,
         seen_by: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        verdict: Verdict | None = None,
     ) -> Sequence[AuditLine]:
         """All lines, newest first: those about some projects (ids), those of one user, or both.
+
+        `since` is the first moment that counts, `until` the first that does not any more.
 
         With `projects`, those about the home itself are left out, but for those of the user
         `seen_by`, unless `home`.
@@ -60,13 +106,16 @@ class Audit:
             "SELECT * FROM audit"
             " WHERE (? IS NULL OR project IN (SELECT value FROM json_each(?))"
             " OR (project IS NULL AND (? OR user = ?)))"
-            " AND (? IS NULL OR user = ?) ORDER BY number DESC",
+            " AND (? IS NULL OR user = ?) AND (? IS NULL OR at >= ?) AND (? IS NULL OR at < ?)"
+            " AND (? IS NULL OR verdict = ?) ORDER BY number DESC",
             some,
             some,
             home,
             seen_by,
-            user,
-            user,
+            *(user, user),
+            *(2 * (date_text(since) if since else None,)),
+            *(2 * (date_text(until) if until else None,)),
+            *(2 * (verdict.value if verdict else None,)),
         )
 
 
@@ -80,3 +129,20 @@ def _line(row: sqlite3.Row) -> AuditLine:
         verdict=Verdict(row["verdict"]),
         detail=row["detail"],
     )
+
+
+def _sealed(lines: Sequence[sqlite3.Row]) -> str:
+    """The seal of the last of some lines, the first of which is the trail's first."""
+    seal = ""
+    for line in lines:
+        seal = _seal(seal, [line[field] for field in _FIELDS])
+    return seal
+
+
+def _seal(before: str, line: Sequence[object]) -> str:
+    """The seal of a line: SHA-256, in hex, of the seal before it and the line as a JSON list."""
+    import hashlib
+    import json
+
+    content = json.dumps([before, *line], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode("ascii")).hexdigest()

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from engine.errors import BackstayError, Busy, Damaged, StorageFailed
+from engine.errors import FULL_HINT, BackstayError, Busy, Damaged, StorageFailed
 
 T = TypeVar("T")
 Value = str | int | float | bytes | None
@@ -234,14 +234,16 @@ async def _to_the_end(work: Awaitable[T]) -> T:
 
 
 def _storable(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    # Texts from a command line or a file name may hold halves of surrogate pairs, which are no
-    # UTF-8; in a log line they are shown with escapes, and as a name they match nothing.
-    return tuple(
-        value.encode("utf-8", "backslashreplace").decode("utf-8")
-        if isinstance(value, str)
-        else value
-        for value in values
-    )
+    return tuple(storable(value) if isinstance(value, str) else value for value in values)
+
+
+def storable(text: str) -> str:
+    """A text as it is kept.
+
+    One from a command line or a file name may hold halves of surrogate pairs, which are no UTF-8;
+    in a log line they are shown with escapes, and as a name they match nothing.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _code(error: sqlite3.Error) -> int | None:
@@ -267,7 +269,8 @@ def _named(error: sqlite3.Error, path: Path) -> BackstayError | None:
             "folder and the files in it (is its disk mounted read-only?), then try again.",
         )
     if code in _STORAGE:
-        return StorageFailed(f"The catalog {path} cannot be used: {error}.")
+        hint = FULL_HINT if code == sqlite3.SQLITE_FULL else ""
+        return StorageFailed(f"The catalog {path} cannot be used: {error}.", hint=hint)
     lacking = code == sqlite3.SQLITE_ERROR and str(error).startswith("no such ")
     if code in _DAMAGED or lacking:
         return damaged(path, str(error))

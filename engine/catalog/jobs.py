@@ -68,15 +68,20 @@ class Jobs:
         )
         return job
 
-    async def claim(self) -> JobRow | None:
-        """Begin the job that has waited longest; None when none waits. For the worker only."""
+    async def claim(self, kind: JobKind | None = None) -> JobRow | None:
+        """Begin the job, or that of a kind, that has waited longest; None when none waits.
+
+        For the worker only.
+        """
         found = await self._database.facts(
             _row,
             "UPDATE job SET state = ?, started = ? WHERE rowid ="
-            " (SELECT min(rowid) FROM job WHERE state = ?) RETURNING *",
+            " (SELECT min(rowid) FROM job WHERE state = ? AND kind = coalesce(?, kind))"
+            " RETURNING *",
             JobState.RUNNING.value,
             date_text(self._clock()),
             JobState.QUEUED.value,
+            None if kind is None else kind.value,
         )
         return found[0] if found else None
 

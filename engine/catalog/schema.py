@@ -231,7 +231,22 @@ _THIRD = (
 # How many devices' data a backup lacks: those before told it in their notes only.
 _FOURTH = ("ALTER TABLE backup ADD COLUMN missing INTEGER NOT NULL DEFAULT 0",)
 
-MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND, _THIRD, _FOURTH)
+# People are invited; each line of the audit trail is sealed together with all before it.
+_FIFTH = (
+    """
+    CREATE TABLE invitation (
+        project TEXT NOT NULL REFERENCES project (id) ON DELETE CASCADE,
+        user TEXT NOT NULL,
+        role TEXT NOT NULL,
+        by TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (project, user)
+    ) WITHOUT ROWID
+    """,
+    "ALTER TABLE audit ADD COLUMN seal TEXT",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = ((*_FIRST, *_PROTECTION), _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 _APPLICATION = 0x426B5379  # "BkSy", in the header of each catalog
 _PAUSE = 0.02  # seconds between two tries

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import StorageFailed
+from engine.errors import FULL_HINT, StorageFailed
 
 Buffer = bytes | bytearray | memoryview
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
@@ -243,4 +243,5 @@ def _explained(doing: str) -> Iterator[None]:
 def storage_failed(doing: str, error: OSError) -> StorageFailed:
     """The error for an owner, of what the operating system said while `doing` something."""
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-    return StorageFailed(f"Storage failed while {doing}: {reason}.")
+    hint = FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return StorageFailed(f"Storage failed while {doing}: {reason}.", hint=hint)

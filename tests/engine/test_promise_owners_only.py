@@ -35,9 +35,10 @@ Call = Callable[[Engine], Awaitable[object]]
 OPEN = {
     *("open", "user", "home", "project", "projects", "adopt"),
     *("costs", "running_costs", "audit", "status", "worker_stays", "zones", "changes"),
-    "check_new_name",
+    *("check_new_name", "invitations", "accept", "decline"),
     *("begin_session", "end_session", "refuse_session"),  # lines about oneself in the audit trail
 }
+
 NOWHERE = Path("/nowhere/authorized_keys")
 
 CALLS: dict[str, Call] = {
@@ -61,6 +62,10 @@ CALLS: dict[str, Call] = {
     "would_remove": lambda engine: engine.would_remove("Plant", keep=1),
     "preview_schedule": lambda engine: engine.preview_schedule("Plant", keep=1),
     "storage": lambda engine: engine.storage("Plant"),
+    "invite": lambda engine: engine.invite("Plant", "eve", Role.OWNER),
+    "invited": lambda engine: engine.invited("Plant"),
+    "withdraw": lambda engine: engine.withdraw("Plant", "eve"),
+    "check_audit": lambda engine: engine.check_audit(),
     "test_notifications": lambda engine: engine.test_notifications(),
     "clean_up": lambda engine: engine.clean_up("Plant"),
     "keys": lambda engine: engine.keys(NOWHERE),
@@ -69,6 +74,7 @@ CALLS: dict[str, Call] = {
     "remove_key": lambda engine: engine.remove_key("ana", NOWHERE),
 }
 KEYS = ("keys", "key_line", "add_key", "remove_key")
+OF_THE_HOME = ("recovery_key", "check_audit", "test_notifications", *KEYS)
 BY_JOB = {"job", "cancel", "watch", "report", "outcome"}  # what takes a job's id
 
 
@@ -129,8 +135,9 @@ async def test_a_collaborator_is_refused_and_each_refusal_is_in_the_audit_trail(
         assert await engine.jobs() == []
         assert {line.action for line in await engine.audit()} == {
             "show recovery key",
-            "test notifications",
+            "see audit",
             *("see keys", "add key", "remove key"),
+            "test notifications",
         }
     assert {user for user, _ in refusals(world)} == {COLLABORATOR}
     assert hashes(world.home / "repository") == before
@@ -150,7 +157,7 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
     async with world.opened(STRANGER) as engine:
         assert await engine.projects() == []
         calls: dict[str, Call] = {**CALLS, "project": lambda engine: engine.project("Plant")}
-        of_the_home = [calls.pop(each) for each in ("recovery_key", "test_notifications", *KEYS)]
+        of_the_home = [calls.pop(name) for name in OF_THE_HOME]
         for call in calls.values():
             with pytest.raises(NotFound) as told:
                 await call(engine)
@@ -166,8 +173,9 @@ async def test_to_a_stranger_a_project_is_not_there(tmp_path: Path) -> None:
             assert "Plant" not in f"{told.value.message} {told.value.hint}"
         assert {line.action for line in await engine.audit()} == {
             "show recovery key",
-            "test notifications",
+            "see audit",
             *("see keys", "add key", "remove key"),
+            "test notifications",
         }
         assert await engine.costs() == []
 

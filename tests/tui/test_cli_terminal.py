@@ -159,7 +159,7 @@ def test_ctrl_c_during_a_backup_keeps_nothing(
         terminal = open_terminal(
             *(IMPATIENT, "--home", str(backstay.home), "--as", "ana", "backup", "Busy")
         )
-        terminal.read_until("MB")  # the bar: bytes done of bytes in all
+        terminal.read_until("B of ")  # the bar: bytes done of bytes in all
         terminal.type("\x03")
         assert terminal.end() == 130
     assert "Nothing was kept" in terminal.text

@@ -127,7 +127,8 @@ async def test_a_newer_version_is_refused_by_name(path: Path) -> None:
     with plain(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = bytes_of(path)
-    with pytest.raises(TooNew, match=r"version 99; this Backstay knows versions up to 4\."):
+    known = len(schema.MIGRATIONS)
+    with pytest.raises(TooNew, match=rf"version 99; this Backstay knows versions up to {known}\."):
         await visit(path)
     assert bytes_of(path) == before
 

@@ -13,7 +13,7 @@ from tui.plain_text import plain
 from tui.running import with_engine
 
 if TYPE_CHECKING:
-    from engine import Backup, Engine, Project
+    from engine import Backup, Engine, Invitation, Project
 
 
 @click.command("projects", cls=Command, example="backstay projects")
@@ -47,14 +47,31 @@ async def listing(engine: Engine, invocation: Invocation) -> list[str]:
 
     projects = await engine.projects()
     if not projects:
-        return first_steps(invocation)
+        invited = _invited(await engine.invitations(), invocation)
+        return invited[1:] or first_steps(invocation)
     backups: dict[str, list[Backup]] = {
         project.id: await engine.backups(project.id)
         for project in projects
         if project.role is Role.OWNER
     }
     lines = projects_table(projects, backups, system_clock(), layout())
-    return [*lines, "", count_line(projects), *_next(projects, invocation)]
+    invited = _invited(await engine.invitations(), invocation)
+    return [*lines, "", count_line(projects), *_next(projects, invocation), *invited]
+
+
+def _invited(invitations: list[Invitation], invocation: Invocation) -> list[str]:
+    """What the user is invited to, and how to answer."""
+    lines = []
+    for each in invitations:
+        role = "an owner" if each.role.value == "owner" else "a collaborator"
+        accept = invocation.command_line("members", each.project_name, "accept")
+        lines += [
+            "",
+            plain(f"{each.by} invites you to be {role} of {each.project_name}. To answer:"),
+            plain(f"  {accept}"),
+            plain(f"  {accept.removesuffix('accept')}decline"),
+        ]
+    return lines
 
 
 def _next(projects: list[Project], invocation: Invocation) -> list[str]:
