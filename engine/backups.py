@@ -123,12 +123,14 @@ class Backups(Session):
         )
 
     async def restore(
-        self, ref: str, name: str, *, accept_cost: Decimal | None
+        self, ref: str, name: str, *, accept_cost: Decimal | Quote | None
     ) -> Handle[RestoreReport]:
         """Make a new project of a backup. The user owns it; no other project is touched.
 
-        Raises `PriceNotAccepted` unless `accept_cost` is the creation fee as it is now, and `Taken`
-        or `Invalid` for the name. The fee falls due when the project exists, and not before.
+        `accept_cost` is the creation fee as it is now, or the whole quote that was agreed to: then
+        its hourly rate has to be as it is now, too. Raises `PriceNotAccepted` for any other, and
+        `Taken` or `Invalid` for the name. Where prices change before the project is made, the job
+        fails with `PriceNotAccepted`. The fee falls due when the project exists, and not before.
         """
         from engine.pricing import check_accepted
 
@@ -140,7 +142,9 @@ class Backups(Session):
         request = {
             "backup": found.backup.id,
             "name": name,
-            "accept_cost": str(quote.creation_fee.amount),
+            "creation_fee": str(quote.creation_fee.amount),
+            "hourly": str(quote.hourly.amount),
+            "currency": quote.hourly.currency,
         }
         project = Gone(found.backup.project, found.project_name)
         return await self._submit(

@@ -17,6 +17,7 @@ from engine.model import (
     JobKind,
     JobState,
     LeaveOut,
+    Money,
     Origin,
     ProjectState,
     Quote,
@@ -145,7 +146,7 @@ class Performer:
             raise NotFound("The backup is not there any more.", hint="Nothing was charged.")
         prices = (await asyncio.to_thread(read_settings, self._home.path)).prices
         offer = quote(prices, found.backup.data, self._clock())
-        check_accepted(offer, Decimal(str(row.request["accept_cost"])))
+        check_accepted(offer, _agreed(row, offer))
         project = new_id()
         root = self._home.projects / folder_name(name, project)
         partial = root.with_name(f"{PARTIAL}{project}")
@@ -254,3 +255,12 @@ class Performer:
         await finish_anyway(
             self._reserve.lend(lambda: jobs.finish(row.job.id, JobState.SUCCEEDED, result=result))
         )
+
+
+def _agreed(row: JobRow, offer: Quote) -> Quote:
+    """The quote that was agreed to when a restore was asked for."""
+    currency = str(row.request["currency"])
+    return offer._replace(
+        creation_fee=Money(Decimal(str(row.request["creation_fee"])), currency),
+        hourly=Money(Decimal(str(row.request["hourly"])), currency),
+    )

@@ -59,17 +59,22 @@ def quote(prices: Prices, data_bytes: int, now: datetime) -> Quote:
         )
 
 
-def check_accepted(offer: Quote, accepted: Decimal | None) -> None:
-    """Pass when `accepted` is the creation fee; 49 and 49.00 are the same.
+def check_accepted(offer: Quote, accepted: Decimal | Quote | None) -> None:
+    """Pass when `accepted` is the creation fee, or a quote of the same fee and hourly rate.
 
-    Raises `PriceNotAccepted`, which shows the whole price and what to give to accept it. Nothing
-    is free of this question: without prices, 0.00 is what has to be accepted.
+    49 and 49.00 are the same. Raises `PriceNotAccepted`, which shows the whole price and what to
+    give to accept it. Nothing is free of this question: without prices, 0.00 is what has to be
+    accepted.
     """
     fee = offer.creation_fee
-    if accepted is not None and accepted == fee.amount:
-        return
-    if accepted is None:
+    if isinstance(accepted, Quote):
+        if (accepted.creation_fee, accepted.hourly) == (fee, offer.hourly):
+            return
+        found = "The price has changed since it was agreed to."
+    elif accepted is None:
         found = "The price was not accepted yet."
+    elif accepted == fee.amount:
+        return
     else:
         found = f"The price is not {amount_text(accepted)} {fee.currency}."
     unpriced = "" if offer.priced else " No prices are set in this home."

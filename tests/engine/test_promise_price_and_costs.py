@@ -24,7 +24,8 @@ from promises_support import (
 )
 
 from engine.errors import Invalid, NotFound, PriceNotAccepted, SettingsInvalid
-from engine.model import ProjectState
+from engine.lock import WorkLock
+from engine.model import JobKind, ProjectState
 
 Line = tuple[str, str, Decimal, Decimal]
 
@@ -60,6 +61,53 @@ async def test_a_price_that_changed_since_the_quote_is_refused(tmp_path: Path) -
         assert query(world.home / "catalog.db", "SELECT count(*) FROM charge") == [(0,)]
         report = await restored(engine, "Copy", fee=Decimal("59"))
         assert str(report.charged) == "59.00 EUR"
+
+
+@pytest.mark.parametrize(
+    "new", [('"0.034"', '"0.035"'), ('"EUR"', '"USD"')], ids=["rate", "currency"]
+)
+async def test_a_quote_is_accepted_as_a_whole(tmp_path: Path, new: tuple[str, str]) -> None:
+    world = make_world(tmp_path)
+    world.set_prices()
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        agreed = await engine.quote("Plant@latest")
+        world.set_prices(PRICES.replace(*new))
+        with pytest.raises(PriceNotAccepted, match="has changed since it was agreed to"):
+            await engine.restore("Plant@latest", "Copy", accept_cost=agreed)
+        assert [job.kind for job in await engine.jobs()] == [JobKind.BACKUP]
+        made = await engine.restore(
+            "Plant@latest", "Copy", accept_cost=await engine.quote("Plant@latest")
+        )
+        assert (await made.result()).charged.amount == FEE
+
+
+@pytest.mark.parametrize(
+    "new",
+    [('"49.00"', '"50.00"'), ('"0.034"', '"0.035"'), ('"EUR"', '"USD"')],
+    ids=["fee", "rate", "currency"],
+)
+async def test_a_job_refuses_a_price_that_changed_while_it_waited(
+    tmp_path: Path, new: tuple[str, str]
+) -> None:
+    world = make_world(tmp_path)
+    world.set_prices()
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        lock = WorkLock(world.home)
+        await lock.wait(10)
+        try:
+            made = await engine.restore("Plant@latest", "Copy", accept_cost=FEE)
+            world.set_prices(PRICES.replace(*new))
+        finally:
+            lock.release()
+        with pytest.raises(PriceNotAccepted, match="has changed since it was agreed to"):
+            await made.result()
+        assert await engine.costs() == []
+        assert [each.name for each in await engine.projects()] == ["Plant"]
+    assert leftovers(world.home) == []
 
 
 async def test_without_prices_it_costs_nothing_and_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tui.running import follow, with_engine
 from tui.tokens_file import TokensFile
 
 if TYPE_CHECKING:
-    from engine import Engine, RestoreReport
+    from engine import Engine, Quote, RestoreReport
 
 _TOKENS_ELSEWHERE = (
     "They are in the new project's own database and are not shown again here; give --show-tokens "
@@ -60,8 +60,10 @@ def command(
     """
     from engine import parse_amount
 
-    accepted = parse_amount(accept_cost) if accept_cost is not None else None
-    if accepted is None and not invocation.json:
+    accepted: Decimal | Quote | None = None
+    if accept_cost is not None:
+        accepted = parse_amount(accept_cost)
+    elif not invocation.json:
         accepted = _accepted_here(invocation, backup, name)
 
     async def make(engine: Engine) -> RestoreReport:
@@ -87,7 +89,7 @@ def command(
     print_lines(lines)
 
 
-def _accepted_here(invocation: Invocation, backup: str, name: str) -> Decimal | None:
+def _accepted_here(invocation: Invocation, backup: str, name: str) -> Quote:
     """Show the price; on a terminal, ask for it and return what was agreed to.
 
     Raises `PriceNotAccepted` with the command to run, unless the price was agreed to.
@@ -103,7 +105,7 @@ def _accepted_here(invocation: Invocation, backup: str, name: str) -> Decimal | 
         for line in quote_lines(quote, layout()):
             print_aside(line)
         if agree(f"Create project for {fee}?"):
-            return fee.amount
+            return quote
     else:
         print_lines(quote_lines(quote, layout()))
     run = invocation.command_line("restore", backup, "--name", name, "--accept-cost", amount)

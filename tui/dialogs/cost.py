@@ -151,14 +151,9 @@ class Cost(Page[Quote]):
         """Ask for the project at the price that was agreed to, and leave for its job."""
         engine = self.backstay.engine
         try:
-            now = await engine.quote(self.backup.id)
-            if _rates(now) == _rates(agreed):
-                amount = agreed.creation_fee.amount
-                handle = await engine.restore(self.backup.id, self.new_name, accept_cost=amount)
-                self._job = handle.job
-            else:
-                self._show_new(now)
-        except PriceNotAccepted:  # it has changed between the two
+            handle = await engine.restore(self.backup.id, self.new_name, accept_cost=agreed)
+            self._job = handle.job
+        except PriceNotAccepted:  # it has changed since
             self.read_soon()
         except BackstayError as error:
             self._tell_error(error)
@@ -167,10 +162,6 @@ class Cost(Page[Quote]):
             self.refresh_bindings()
         if self._job and self.is_current:
             self._agreed(self._job)
-
-    def _show_new(self, quote: Quote) -> None:
-        self.data = quote
-        self.show(quote)
 
     def _tell_error(self, error: BackstayError) -> None:
         lines = [error.hint] if error.hint else []
