@@ -211,6 +211,11 @@ def local_payload(payload: Ints, page_size: int, most: int | None = None) -> Int
     return np.where(payload <= most, payload, np.where(spilled <= most, spilled, least))
 
 
+def most_in_index(page_size: int) -> int:
+    """The longest payload that a page of an index holds whole."""
+    return (page_size - 12) * 64 // 255 - 23
+
+
 def table_chains(flat: Bytes, page_size: int, pages: Ints) -> Ints:
     """The chains of the table leaves at indexes `pages` of `flat`; see `overflow`."""
     payload, _, record, counts = leaf_records(flat, page_size, pages)
@@ -232,7 +237,7 @@ def overflow(
 
     Shape (chains, 3). Raises `NotCanonical` where a cell reaches outside its page.
     """
-    most = page_size - 35 if kind == TABLE_LEAF else (page_size - 12) * 64 // 255 - 23
+    most = page_size - 35 if kind == TABLE_LEAF else most_in_index(page_size)
     long = np.flatnonzero((payload > most) | (payload < 0))
     if not long.size:
         return np.empty((0, 3), np.int64)

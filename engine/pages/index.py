@@ -53,7 +53,7 @@ class Tree:
 
 def plan_tree(rows: int, largest_rowid: int, page_size: int) -> Tree:
     """Plan the index of a table with `rows` rows, none negative or above `largest_rowid`."""
-    entry = 1 + _RECORD_HEADER + ID_LENGTH + _widths(np.array([largest_rowid]))[0]
+    entry = 1 + _RECORD_HEADER + ID_LENGTH + rowid_widths(np.array([largest_rowid]))[0]
     in_leaf = (page_size - 8) // int(entry + 2)
     in_interior = (page_size - 12) // int(entry + 4 + 2)
     levels = [Level(max(1, -(-(rows + 1) // (in_leaf + 1))), rows + 1)]
@@ -114,7 +114,7 @@ def _fill(
     pages = np.zeros((counts.size, page_size), np.uint8)
     flat = pages.reshape(-1)
     head, lead = (8, 0) if children is None else (12, 4)
-    width = _widths(rowids)
+    width = rowid_widths(rowids)
     size = lead + 1 + _RECORD_HEADER + ID_LENGTH + width
 
     page = np.repeat(np.arange(counts.size, dtype=np.int64), counts)
@@ -142,7 +142,7 @@ def _fill(
         cells[:, lead] = _RECORD_HEADER + ID_LENGTH + each
         cells[:, lead + 1] = _RECORD_HEADER
         cells[:, lead + 2] = ID_SERIAL
-        cells[:, lead + 3] = _serials(rowids[these], each)
+        cells[:, lead + 3] = rowid_serials(rowids[these], width[these])
         cells[:, lead + 4 : lead + 4 + ID_LENGTH] = ids[these]
         octets = rowids[these].astype(">i8").view(np.uint8).reshape(-1, 8)
         cells[:, lead + 4 + ID_LENGTH :] = octets[:, 8 - each :]
@@ -164,7 +164,7 @@ def _be32(numbers: Ints) -> Bytes:
     return numbers.astype(">u4").view(np.uint8).reshape(-1, 4)
 
 
-def _widths(rowids: Ints) -> Ints:
+def rowid_widths(rowids: Ints) -> Ints:
     """How many bytes a rowid takes in a record."""
     width = np.zeros(rowids.shape, np.int64)
     for bound, bytes_above in ((1, 1), (0x7F, 2), (0x7FFF, 3), (0x7FFFFF, 4), (0x7FFFFFFF, 6)):
@@ -172,6 +172,7 @@ def _widths(rowids: Ints) -> Ints:
     return width
 
 
-def _serials(rowids: Ints, width: int) -> Ints | int:
-    """The serial type of rowids that take `width` bytes: 0 and 1 have types of their own."""
-    return rowids + 8 if width == 0 else {1: 1, 2: 2, 3: 3, 4: 4, 6: 5}[width]
+def rowid_serials(rowids: Ints, width: Ints) -> Ints:
+    """The types of rowids that take `width` bytes each: 0 and 1 have types of their own."""
+    types = np.array([8, 1, 2, 3, 4, 0, 5], np.int64)
+    return np.where(width == 0, rowids, 0) + types[width]

@@ -14,10 +14,15 @@ ID = "id"
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index of the table: its name and the page its b-tree starts at."""
+    """An index of the table: its name, the page its b-tree starts at, and what it is over.
+
+    `columns` are places in a record. They are None where the index orders values in another way
+    than by their bytes and upwards, or a row that lacks one of them has another value than NULL.
+    """
 
     name: str
     root: int
+    columns: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,12 @@ def read_shape(connection: sqlite3.Connection) -> Shape:
     if not root or kind_of_table != ("table", 0):
         raise NotCanonical("its table has no rowids")
     primary = _primary_key(connection, indexes)
-    _check_others(connection, primary)
+    others = _others(connection, [index for index in indexes if index != primary])
     return Shape(
         table_root=root,
         id_column=_id_column(connection),
         primary_key=primary,
-        others=tuple(index for index in indexes if index != primary),
+        others=others,
         internal=tuple(internal),
     )
 
@@ -124,12 +129,21 @@ def _primary_key(connection: sqlite3.Connection, indexes: list[Index]) -> Index:
     raise NotCanonical("its primary key has no plain index")
 
 
-def _check_others(connection: sqlite3.Connection, primary: Index) -> None:
-    for row in connection.execute(f"PRAGMA index_list({TABLE})").fetchall():
-        name, partial = row[1], row[4]
-        if name == primary.name:
-            continue
-        columns = connection.execute("SELECT name FROM pragma_index_xinfo(?)", (name,)).fetchall()
-        # A rowid has no name here either, but it comes last and is never a key.
-        if partial or any(column in (ID, None) for (column,) in columns[:-1]):
+def _others(connection: sqlite3.Connection, indexes: list[Index]) -> tuple[Index, ...]:
+    partial = {row[1] for row in connection.execute(f"PRAGMA index_list({TABLE})") if row[4]}
+    with_default = {
+        row[0] for row in connection.execute(f"PRAGMA table_xinfo({TABLE})") if row[4] is not None
+    }
+    others = []
+    for index in indexes:
+        keys = connection.execute(
+            "SELECT cid, name, desc, coll FROM pragma_index_xinfo(?) WHERE key", (index.name,)
+        ).fetchall()
+        # An expression has no name.
+        if index.name in partial or any(name in (ID, None) for _, name, _, _ in keys):
             raise NotCanonical("an index may depend on the id")
+        plain = all((descending, how) == (0, "BINARY") for _, _, descending, how in keys)
+        columns = tuple(place for place, _, _, _ in keys)
+        plain = plain and with_default.isdisjoint(columns)
+        others.append(Index(index.name, index.root, columns if plain else None))
+    return tuple(others)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
 from engine.model import LeaveOut
 from engine.pages.accounting import LEAF
-from engine.pages.btree import PADDING
+from engine.pages.btree import PADDING, walk
 from engine.pages.canonical import apply, plan_image
-from engine.pages.freelist import read_freelist, write_freelist
-from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD, NotCanonical
+from engine.pages.header import NotCanonical
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids
 from engine.pages.index import build_index, plan_tree
-from engine.pages.shape import Shape, read_shape
+from engine.pages.secondary import Unbuildable, fill, lay_out, read_table
+from engine.pages.shape import Index, Shape, read_shape
 from engine.rebuild.pages import Pages
+from engine.rebuild.space import Space
 
 _BATCH = 8 << 20  # bytes that are renewed at once
+_MOST_LEAVES = 16 << 20  # bytes of a table whose indexes are built here, in memory
 _HAS_ID = "SELECT name FROM pragma_table_info('data') WHERE name = 'id'"
 
 
@@ -34,31 +36,24 @@ def complete(pages: Pages, parts: list[Runs], prefix: bytes, left_out: tuple[str
         raise NotCanonical(str(error)) from error
     with pages.connect() as connection:
         shape = read_shape(connection)
-    known = {index.name for index in shape.left_out(LeaveOut.ALL)}
-    if shape.primary_key.name not in left_out or not known.issuperset(left_out):
+    others = [index for index in shape.others if index.name in left_out]
+    if set(left_out) != {shape.primary_key.name, *(index.name for index in others)}:
         raise NotCanonical("its indexes are not those that the backup names")
-    _build_primary_key(pages, shape, runs, prefix)
-    others = [name for name in left_out if name != shape.primary_key.name]
-    if others:
+    space = Space(pages)
+    _build_primary_key(pages, space, shape, runs, prefix)
+    left = _build_others(pages, space, shape, others)
+    space.settle()
+    if left:
         with pages.connect(write=True) as connection:
-            for name in others:
-                connection.execute(f"REINDEX {_quoted(name)}")
+            for index in left:
+                connection.execute(f"REINDEX {_quoted(index.name)}")
 
 
-def _build_primary_key(pages: Pages, shape: Shape, runs: Runs, prefix: bytes) -> None:
-    """Write the primary key's index into free pages, and into new ones where they are too few."""
-    header = pages.header()
-    size = header.page_size
-    free = read_freelist(pages.read, header)
+def _build_primary_key(pages: Pages, space: Space, shape: Shape, runs: Runs, prefix: bytes) -> None:
+    """Write the primary key's index."""
     largest = int(runs.start[-1] + runs.length[-1] - 1) if runs.start.size else 0
-    tree = plan_tree(runs.rows, largest, size)
-    taken = free[: tree.pages - 1]
-    more = tree.pages - 1 - taken.size
-    new = np.arange(header.page_count + 1, header.page_count + 2 + more, dtype=np.int64)
-    new = new[new != header.lock_page][:more]
-    page_count = int(new[-1]) if new.size else header.page_count
-    pages.resize(page_count)
-    numbers = np.concatenate([taken, new, [shape.primary_key.root]])
+    tree = plan_tree(runs.rows, largest, pages.header().page_size)
+    numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
     with ThreadPoolExecutor(1, "write-index") as pool:  # some pages are written, more are built
         writing: Future[None] | None = None
         for own, built in build_index(tree, runs, prefix, numbers):
@@ -67,12 +62,38 @@ def _build_primary_key(pages: Pages, shape: Shape, runs: Runs, prefix: bytes) ->
             writing = pool.submit(pages.write, own, built)
         if writing is not None:
             writing.result()
-    first_trunk, trunks = write_freelist(free[taken.size :], size)
-    for number, trunk in trunks.items():
-        pages.patch((number - 1) * size, trunk)
-    fields = struct.pack(">II", first_trunk, free.size - taken.size)
-    pages.patch(FREELIST_FIELDS.start, fields)
-    pages.patch(PAGE_COUNT_FIELD.start, struct.pack(">I", page_count))
+
+
+def _build_others(
+    pages: Pages, space: Space, shape: Shape, indexes: Sequence[Index]
+) -> list[Index]:
+    """Write other indexes, as far as that can be done here; gives those that SQLite has to build.
+
+    Raises `NotCanonical` where the table is none.
+    """
+    columns = {column for index in indexes for column in index.columns or ()}
+    if not columns:
+        return list(indexes)
+    header = pages.header()
+    leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
+    if leaves.size * header.page_size > _MOST_LEAVES:
+        return list(indexes)
+    try:
+        table = read_table(pages.read(leaves), columns)
+    except Unbuildable:
+        return list(indexes)
+    left = []
+    for index in indexes:
+        try:
+            if index.columns is None:
+                raise Unbuildable
+            layout = lay_out(table, index.columns, header.page_size)
+        except Unbuildable:
+            left.append(index)
+        else:
+            numbers = np.append(space.take(layout.pages - 1), index.root)
+            pages.write(numbers, fill(layout, numbers))
+    return left
 
 
 def renew_pages(pages: Pages, prefix: bytes) -> None:

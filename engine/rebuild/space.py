@@ -1,0 +1,48 @@
+"""Room for pages that are built: free pages first, then new ones at the end of the database."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from engine.pages.btree import Ints
+from engine.pages.freelist import read_freelist, write_freelist
+from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD
+from engine.rebuild.pages import Pages
+
+
+class Space:
+    """The free pages of a database in the making. What it says of them is put right by `settle`.
+
+    Raises `NotCanonical` where its list of free pages is not sound.
+    """
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        header = pages.header()
+        self._page_size = header.page_size
+        self._lock_page = header.lock_page
+        self._free = read_freelist(pages.read, header)
+        self._page_count = header.page_count
+
+    def take(self, count: int) -> Ints:
+        """The numbers of so many pages, ascending; there is room for them, too."""
+        taken, self._free = self._free[:count], self._free[count:]
+        more = count - taken.size
+        if not more:
+            return taken
+        first = self._page_count + 1
+        new = np.arange(first, first + more + 1, dtype=np.int64)
+        new = new[new != self._lock_page][:more]
+        self._page_count = int(new[-1])
+        self._pages.resize(self._page_count)
+        return np.concatenate([taken, new])
+
+    def settle(self) -> None:
+        """Write the list of the pages that are still free, and how many pages there are."""
+        first_trunk, trunks = write_freelist(self._free, self._page_size)
+        for number, trunk in trunks.items():
+            self._pages.patch((number - 1) * self._page_size, trunk)
+        self._pages.patch(FREELIST_FIELDS.start, struct.pack(">II", first_trunk, self._free.size))
+        self._pages.patch(PAGE_COUNT_FIELD.start, struct.pack(">I", self._page_count))
