@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -30,6 +31,18 @@ PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n
 MAIN = "from tui.__main__ import program; program()"
 PATIENCE = 60.0  # seconds after which a test gives up
 _TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heeded_signals() -> None:
+    """Heed signals that whoever started the tests ignores, as `nohup` and a shell's ``&`` do.
+
+    What ignores a signal starts nothing that heeds it, and tests send them.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True, slots=True)
