@@ -1,4 +1,4 @@
-"""Giving somebody a role in a project."""
+"""Giving somebody a role in a project, or inviting them to one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _MEANS = {
 
 
 class AddMember(Screen[None]):
-    """Asks for a user's name and role, and adds them; what is refused is told, and stays."""
+    """Asks for a user's name and role, and adds or invites them.
+
+    What is refused is told, and stays.
+    """
 
     CSS_PATH: ClassVar = ["add_member.tcss", "../widgets/form.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,9 +45,10 @@ class AddMember(Screen[None]):
         Binding("up", "app.focus_previous", "up", show=False),
     ]
 
-    def __init__(self, project: Project, member: Member | None) -> None:
-        """With `member`, it begins at giving them the other role."""
+    def __init__(self, project: Project, member: Member | None, *, invite: bool = False) -> None:
+        """With `member`, it begins at giving them the other role; with `invite`, they decide."""
         super().__init__()
+        self._invites = invite
         self._project = project
         self._user = member.user if member else ""
         was = member.role if member else Role.OWNER
@@ -54,6 +58,10 @@ class AddMember(Screen[None]):
     def backstay(self) -> Backstay:
         """The app."""
         return cast("Backstay", self.app)
+
+    @property
+    def _verb(self) -> str:
+        return "Invite" if self._invites else "Add"
 
     def compose(self) -> ComposeResult:
         """Lay out name, role, and the two choices."""
@@ -65,12 +73,12 @@ class AddMember(Screen[None]):
             yield State(id="state")
             with Choices():
                 yield Choice("Cancel", name="cancel")
-                yield Choice("Add", name="add", disabled=True)
+                yield Choice(self._verb, name="add", disabled=True)
         yield KeysLine()
 
     def on_mount(self) -> None:
         """Begin at the name, or where that is known, at the role."""
-        where = ["Backstay", self._project.name, "Members", "Add"]
+        where = ["Backstay", self._project.name, "Members", self._verb]
         self.query_one(TopLine).tell(where, self.backstay.engine.user)
         field = self.query_one("#user", Input)
         field.value = self._user
@@ -84,12 +92,23 @@ class AddMember(Screen[None]):
         add = self.query_one("#add", Choice)
         has = role_of(self._project, user)
         kind = "an owner" if role is Role.OWNER else "a collaborator"
-        add.say(
-            f"{'Make' if has else 'Add'} {user} {'' if has else 'as '}{kind}" if user else "Add"
-        )
-        add.disabled = not user or has is role
+        if not user:
+            add.say(self._verb)
+        elif has and not self._invites:
+            add.say(f"Make {user} {kind}")
+        else:
+            add.say(f"{self._verb} {user} as {kind}")
+        # An owner has nothing to accept: who is to be less is told so, not asked.
+        add.disabled = not user or has is role or (self._invites and has is Role.OWNER)
         self.query(FormLine).first().say(f"is {_A[has]} now" if has else "")
-        self.query_one("#means", Told).tell(("", [_MEANS[role]]))
+        self.query_one("#means", Told).tell(("", [_MEANS[role], *self._decides]))
+
+    @property
+    def _decides(self) -> list[str]:
+        if not self._invites:
+            return []
+        who = self._user or "Who is invited"
+        return [f"{who} sees the invitation in the app, and has no new role before accepting it."]
 
     @on(Input.Changed, "#user")
     def _typed(self, event: Input.Changed) -> None:
@@ -108,8 +127,10 @@ class AddMember(Screen[None]):
     @on(Choice.Pressed, "#add")
     @work(exclusive=True)
     async def _add(self) -> None:
+        engine = self.backstay.engine
+        give = engine.invite if self._invites else engine.add_member
         try:
-            await self.backstay.engine.add_member(self._project.id, self._user, self._role)
+            await give(self._project.id, self._user, self._role)
         except BackstayError as error:
             self.query_one("#state", State).tell(error.message, "", error.hint, glyph="✗")
             return

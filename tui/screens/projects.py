@@ -12,6 +12,7 @@ from engine import (
     CostLine,
     Health,
     HealthState,
+    Invitation,
     Project,
     ProjectState,
     Role,
@@ -33,11 +34,13 @@ _NO_WORKER = "No worker runs: run backstay worker, or install its --unit, to kee
 
 
 class Shown(NamedTuple):
-    """The projects, how the backups of those are that the user owns, and this month's costs."""
+    """The projects, how the backups of those are that the user owns, this month's costs, and
+    what the user is invited to."""
 
     projects: Sequence[Project]
     healths: dict[str, Health]
     costs: Sequence[CostLine]
+    invitations: Sequence[Invitation] = ()
 
 
 class ProjectsPage(ListPage[Shown]):
@@ -46,6 +49,7 @@ class ProjectsPage(ListPage[Shown]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="Show the backups of the project"),
         Binding("w", "wake", "wake", tooltip="Wake the project: actions, data retention"),
+        Binding("i", "invitations", "answer", tooltip="Accept or decline what you are invited to"),
         Binding("c", "costs", "costs", tooltip="What projects cost"),
         Binding("J", "jobs", "jobs", tooltip="The jobs of all projects that you own"),
         Binding("A", "audit", "audit", show=False, tooltip="Who did what, and what was refused"),
@@ -71,7 +75,8 @@ class ProjectsPage(ListPage[Shown]):
         engine = self.backstay.engine
         projects = await engine.projects()
         healths = {health.project: health for health in await engine.status()}
-        return Shown(projects, healths, await engine.costs(f"{self.backstay.now:%Y-%m}"))
+        costs = await engine.costs(f"{self.backstay.now:%Y-%m}")
+        return Shown(projects, healths, costs, await engine.invitations())
 
     def listed(self, data: Shown) -> Listed:
         """The projects in the order that was chosen."""
@@ -90,7 +95,7 @@ class ProjectsPage(ListPage[Shown]):
             self._row(project, data.healths.get(project.id), spent.get(project.id, ()))
             for project in self._sorted(data)
         ]
-        return Listed(columns, rows)
+        return Listed(columns, rows, _invited(data.invitations))
 
     def said_of_selected(self, data: Shown) -> Sequence[str]:
         """Whose a project is, or what is wrong with it."""
@@ -153,6 +158,7 @@ class ProjectsPage(ListPage[Shown]):
         """Say how to get a first project."""
         state.tell(
             "No projects yet.",
+            *_invited(data.invitations),
             "Register an instance of TagoCore in a shell:",
             "  backstay adopt PATH --name NAME",
             "Or ask who owns a project here to add you to it.",
@@ -173,6 +179,8 @@ class ProjectsPage(ListPage[Shown]):
         if action == "wake":
             project = self.selected
             return project is not None and project.quiet and project.role is Role.OWNER
+        if action == "invitations":
+            return self.data is not None and bool(self.data.invitations)
         return super().check_action(action, parameters)
 
     @on(Rows.Opened)
@@ -188,6 +196,12 @@ class ProjectsPage(ListPage[Shown]):
         if project is not None:
             await self.backstay.wake(project)
             self.read_soon()
+
+    def action_invitations(self) -> None:
+        """Show what the user is invited to."""
+        from tui.dialogs.invitations import InvitationsPage
+
+        self.app.push_screen(InvitationsPage())
 
     def action_costs(self) -> None:
         """Show what projects cost."""
@@ -205,6 +219,17 @@ class ProjectsPage(ListPage[Shown]):
 def _rank(health: Health | None) -> int:
     """What needs somebody to look comes first; what is not the user's, last."""
     return len(_WORST_FIRST) if health is None else _WORST_FIRST.index(health.state)
+
+
+def _invited(invitations: Sequence[Invitation]) -> list[str]:
+    """A line that says who invites the user to what, and the key to answer with."""
+    if not invitations:
+        return []
+    if len(invitations) > 1:
+        return [f"You are invited to {len(invitations):,} projects. Press i to answer."]
+    one = invitations[0]
+    role = "an owner" if one.role is Role.OWNER else "a collaborator"
+    return [f"{one.by} invites you to {one.project_name} as {role}. Press i to answer."]
 
 
 def state_text(project: Project) -> str:
