@@ -44,6 +44,7 @@ class Action(StrEnum):
     CANCEL = "cancel job"
     SET_SCHEDULE = "set schedule"
     RESTORE = "restore"
+    TRANSFER = "transfer"
     ADD_MEMBER = "add member"
     REMOVE_MEMBER = "remove member"
     INVITE = "invite"
@@ -118,6 +119,7 @@ _SUBJECTS = {
     Action.CANCEL: "Cancelling jobs of {} is",
     Action.SET_SCHEDULE: "Changing when {} is backed up is",
     Action.RESTORE: "Restoring backups of {} is",
+    Action.TRANSFER: "Moving data from or into {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
     Action.INVITE: "Inviting people to {} is",

@@ -18,10 +18,11 @@ from engine.projects import Projects
 from engine.records import Records
 from engine.reserve import Reserve
 from engine.settings import read_settings
+from engine.transfers import Transfers
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Records, Logins, Invitations):
+class Engine(Projects, Outcomes, Records, Logins, Invitations, Transfers):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

@@ -85,6 +85,7 @@ class JobKind(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     CLEAN_UP = "clean-up"
+    TRANSFER = "transfer"
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -100,6 +101,8 @@ class JobKind(StrEnum):
                     "moving what is still needed",
                     "removing",
                 )
+            case JobKind.TRANSFER:
+                return ("looking at the devices", "moving the rows")
 
 
 class JobState(StrEnum):
@@ -618,6 +621,69 @@ class CleanUpReport(NamedTuple):
     def as_json(self) -> Json:
         """The stable keys of a clean-up."""
         return {"removed": list(self.removed), "freed": self.freed, "notes": list(self.notes)}
+
+
+class TransferLine(NamedTuple):
+    """What a transfer brought, or would bring, of one device; the numbers are rows.
+
+    `reason` says what is in the way of those refused, or of the device; else it is empty.
+    """
+
+    device: str  # id in the target; in the source where the target has none
+    device_name: str
+    source_device: str  # id in the source
+    copied: int
+    already_there: int
+    refused: int
+    reason: str
+    created: bool  # whether the target had no such device before
+    notes: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of a device in a transfer."""
+        return {
+            "device": self.device,
+            "name": self.device_name,
+            "source_device": self.source_device,
+            "copied": self.copied,
+            "already_there": self.already_there,
+            "refused": self.refused,
+            "reason": self.reason or None,
+            "created": self.created,
+            "notes": list(self.notes),
+        }
+
+
+class TransferReport(NamedTuple):
+    """What a transfer brought, device by device; with `dry_run`, what it would bring."""
+
+    job: str
+    source: str  # the projects' names
+    target: str
+    dry_run: bool
+    devices: tuple[TransferLine, ...]
+    copied: int
+    already_there: int
+    refused: int
+    seconds: float
+    longest_lock: float  # seconds that a database of the target was held
+    notes: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """The stable keys of a transfer."""
+        return {
+            "job": self.job or None,
+            "source": self.source,
+            "target": self.target,
+            "dry_run": self.dry_run,
+            "devices": [device.as_json() for device in self.devices],
+            "copied": self.copied,
+            "already_there": self.already_there,
+            "refused": self.refused,
+            "seconds": round(self.seconds, 3),
+            "longest_lock_ms": round(self.longest_lock * 1000, 1),
+            "notes": list(self.notes),
+        }
 
 
 class Delivery(NamedTuple):

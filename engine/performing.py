@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.backup import Request, facts, take_backup
 from engine.catalog import BackupRow, Catalog, JobRow, ProjectRow
 from engine.clock import Clock
-from engine.errors import BackstayError, NotFound, RepositoryDamaged, Taken
+from engine.errors import BackstayError, Cancelled, NotFound, RepositoryDamaged, Taken
 from engine.handle import Report
 from engine.home import PARTIAL, Home
 from engine.model import (
@@ -58,6 +58,8 @@ class Performer:
             await self._back_up(row, report)
         elif row.job.kind is JobKind.RESTORE:
             await self._restore(row, report)
+        elif row.job.kind is JobKind.TRANSFER:
+            await self._transfer(row, report)
         else:
             await self._clean_up(row, report)
 
@@ -226,6 +228,41 @@ class Performer:
             except BackstayError:
                 continue  # a project that is not there or damaged has no port that we can know
         return ports
+
+    async def _transfer(self, row: JobRow, report: Report) -> None:
+        from engine.transfer import choice_from, transfer
+
+        target = await self._project(row)
+        source = await self._catalog.projects.get(str(row.request["source"]))
+        if source is None:
+            raise NotFound(
+                f"The project {row.request['source_name']} is not in this home any more.",
+                hint="Nothing was changed.",
+            )
+        held = {
+            (item.id, item.column): item.was
+            for item in await self._catalog.held.items(source.id)
+            if item.column in ("chunk_retention", "data_retention")
+        }
+        try:
+            made = await transfer(
+                source.path,
+                target.path,
+                choice_from(row.request),
+                write=True,
+                held=held,
+                now=self._clock(),
+                report=report,
+            )
+        except asyncio.CancelledError:
+            raise Cancelled(
+                f"The transfer into {target.name} was cancelled.",
+                hint="What was brought until then stays, and nothing else was changed. Run it "
+                "again to bring the rest: nothing comes twice.",
+            ) from None
+        result = made._replace(source=source.name, target=target.name).as_json()
+        jobs = self._catalog.jobs
+        await finish_anyway(jobs.finish(row.job.id, JobState.SUCCEEDED, result=result))
 
     async def _clean_up(self, row: JobRow, report: Report) -> None:
         from engine.cleaning import clean_up

@@ -165,12 +165,14 @@ class Worker:
         jobs = self._catalog.jobs
         try:
             await work
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Cancelled) as ended:
             if put_back:
                 await asyncio.to_thread(clean, self._home, self._repository)
                 await self._reserve.lend(lambda: jobs.put_back(row.job.id))
                 return
             state, error = JobState.CANCELLED, Cancelled("The work was cancelled.")
+            if isinstance(ended, Cancelled):  # it says itself what became of it
+                error = ended
         except BackstayError as failed:
             state, error = JobState.FAILED, failed
         except Exception as fault:  # noqa: BLE001  # the worker goes on, and the job tells it

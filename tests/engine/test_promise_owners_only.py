@@ -52,6 +52,8 @@ CALLS: dict[str, Call] = {
     "show": lambda engine: engine.show("Plant@latest"),
     "quote": lambda engine: engine.quote("Plant@latest"),
     "restore": lambda engine: engine.restore("Plant@latest", "Mine", accept_cost=Decimal(0)),
+    "transfer": lambda engine: engine.transfer("Plant", "Plant"),
+    "preview_transfer": lambda engine: engine.preview_transfer("Plant", "Plant"),
     "members": lambda engine: engine.members("Plant"),
     "add_member": lambda engine: engine.add_member("Plant", "eve", Role.OWNER),
     "remove_member": lambda engine: engine.remove_member("Plant", OWNER),
@@ -75,7 +77,7 @@ CALLS: dict[str, Call] = {
 }
 KEYS = ("keys", "key_line", "add_key", "remove_key")
 OF_THE_HOME = ("recovery_key", "check_audit", "test_notifications", *KEYS)
-BY_JOB = {"job", "cancel", "watch", "report", "outcome"}  # what takes a job's id
+BY_JOB = {"job", "cancel", "watch", "report", "outcome", "transferred"}  # what takes a job's id
 
 
 def by_id(backup: str, job: str) -> dict[str, Call]:
@@ -86,6 +88,7 @@ def by_id(backup: str, job: str) -> dict[str, Call]:
         "watch": lambda engine: engine.watch(job),
         "report": lambda engine: engine.report(job),
         "outcome": lambda engine: engine.outcome(job),
+        "transferred": lambda engine: engine.transferred(job),
         "show": lambda engine: engine.show(backup),
         "quote": lambda engine: engine.quote(backup),
         "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),

@@ -27,3 +27,6 @@ def _question(job: Job) -> tuple[str, str]:
         case JobKind.CLEAN_UP:
             meaning = "All backups that are listed are safe. The next clean-up does what is left."
             return f"Cancel the clean-up after {name}?", meaning
+        case JobKind.TRANSFER:
+            meaning = "What was brought stays. Run it again to bring the rest: none comes twice."
+            return f"Cancel the transfer into {name}?", meaning

@@ -91,7 +91,7 @@ class JobPage(Page[Shown]):
             at = next((at for at, each in enumerate(others) if each.id == job.id), len(others))
             return Shown(job, others[at + 1 :], nobody=await self._why_nobody())
         outcome = None
-        if job.state is JobState.SUCCEEDED and job.kind is not JobKind.RESTORE:
+        if job.state is JobState.SUCCEEDED and job.kind not in (JobKind.RESTORE, JobKind.TRANSFER):
             with contextlib.suppress(NotFound):
                 outcome = await engine.outcome(job.id)
         return Shown(job, outcome=outcome)
@@ -219,6 +219,8 @@ def _question(job: Job) -> str:
             return f"Cancel the creation of {made(job)}?"
         case JobKind.CLEAN_UP:
             return f"Cancel the clean-up after {job.project_name}?"
+        case JobKind.TRANSFER:
+            return f"Cancel the transfer into {job.project_name}?"
 
 
 def _meaning(job: Job) -> str:
@@ -232,3 +234,5 @@ def _meaning(job: Job) -> str:
             )
         case JobKind.CLEAN_UP:
             return "All backups that are listed are safe. The next clean-up does what is left."
+        case JobKind.TRANSFER:
+            return "What was brought stays. Run it again to bring the rest: none comes twice."

@@ -33,6 +33,8 @@ def title(job: Job) -> str:
             return f"Creating {made(job)}"
         case JobKind.CLEAN_UP:
             return f"Cleaning up after {job.project_name}"
+        case JobKind.TRANSFER:
+            return f"Moving data into {job.project_name}"
 
 
 def subject(job: Job) -> str:
@@ -44,6 +46,8 @@ def subject(job: Job) -> str:
             return f"creation of {made(job)}"
         case JobKind.CLEAN_UP:
             return f"clean-up after {job.project_name}"
+        case JobKind.TRANSFER:
+            return f"transfer into {job.project_name}"
 
 
 def made(job: Job) -> str:
@@ -184,6 +188,8 @@ def _what_stays(job: Job) -> str:
             return f"Nothing was made and nothing was charged. {job.project_name} is not touched."
         case JobKind.CLEAN_UP:
             return "All backups that are listed are safe. The next clean-up does what is left."
+        case JobKind.TRANSFER:
+            return "What was brought stays. Run it again to bring the rest: nothing comes twice."
 
 
 def _what_was_lost(job: Job) -> list[str]:

@@ -1,0 +1,191 @@
+"""The devices of two projects, and new ones in a target: tasks of child processes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from engine.errors import Failed
+from engine.project.device_database import MUTABLE, create_device_database
+from engine.project.ids import new_object_id
+from engine.project.tables import database_errors, quote, read_columns
+
+_BUSY = "PRAGMA busy_timeout = 5000"
+# what is the source's own: where its code is, and what it has seen
+_NOT_COPIED = frozenset(
+    {"id", "payload_parser", "last_input", "last_output", "inspected_at", "last_retention"}
+)
+
+
+class DeviceRow(NamedTuple):
+    """A device as its project's main database describes it."""
+
+    id: str
+    name: str
+    active: bool
+    mutable: bool
+    period: str  # of its chunks; '' for none
+    retention: int | None  # how many of them are kept
+
+
+def devices_of(database: str) -> list[DeviceRow]:
+    """All devices of a project, by the path of its data.db."""
+    columns = ("id", "name", "active", "type", "chunk_period", "chunk_retention")
+    with database_errors("data.db"), closing(_reader(database)) as connection:
+        rows = read_columns(connection, "device", columns)
+    return [
+        DeviceRow(
+            key,
+            name or "",
+            active is None or active not in ("0", "0.0"),
+            kind == MUTABLE,
+            period or "" if kind != MUTABLE else "",
+            int(kept) if kept is not None and kept.isdecimal() else None,
+        )
+        for key, name, active, kind, period, kept in rows
+        if key is not None
+    ]
+
+
+class Made(NamedTuple):
+    """A device that was made."""
+
+    id: str
+    tokens: int
+    had_parser: bool
+
+
+def make_device(
+    source: str,
+    target: str,
+    devices: str,
+    device: str,
+    held: Mapping[str, str | int | None],
+    now: datetime,
+) -> Made:
+    """Make a device of a source's data.db in the target's, without rows, with tokens of its own.
+
+    It keeps its id unless the target knows that for another device. `devices` is the folder of the
+    target's device files, `held` the settings that a quiet source holds back. Raises `Failed` where
+    the file of a device that was deleted is in the way.
+    """
+    uri = f"{Path(target).absolute().as_uri()}?mode=rw"
+    with (
+        database_errors("data.db"),
+        closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection,
+    ):
+        connection.execute(_BUSY)
+        connection.execute("ATTACH ? AS source", (f"{Path(source).absolute().as_uri()}?mode=ro",))
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            made = _make(connection, Path(devices), device, held, now)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return made
+
+
+def _make(
+    connection: sqlite3.Connection,
+    devices: Path,
+    device: str,
+    held: Mapping[str, str | int | None],
+    now: datetime,
+) -> Made:
+    known = "SELECT 1 FROM main.device WHERE id = ?"
+    key = device
+    while connection.execute(known, (key,)).fetchone():
+        key = new_object_id(now)
+    moment = int(now.timestamp() * 1000)
+    both = [name for name in _columns(connection, "device") if name not in _NOT_COPIED]
+    listed = ", ".join(map(quote, both))
+    connection.execute(
+        f"INSERT INTO main.device (id, {listed}) SELECT ?, {listed} FROM source.device "  # noqa: S608  # quoted
+        "WHERE id = ?",
+        (key, device),
+    )
+    changes: dict[str, str | int | None] = {"created_at": moment, "updated_at": moment, **held}
+    for name, value in changes.items():
+        if name in both:
+            connection.execute(
+                f"UPDATE main.device SET {quote(name)} = ? WHERE id = ?",  # noqa: S608  # quoted
+                (value, key),
+            )
+    tokens = connection.execute(
+        "SELECT name, permission, expire_time FROM source.device_token WHERE device_id = ? "
+        "ORDER BY rowid",
+        (device,),
+    ).fetchall()
+    connection.executemany(
+        "INSERT INTO main.device_token (token, name, permission, expire_time, device_id, "
+        "created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(str(uuid4()), *token, key, moment) for token in tokens],
+    )
+    if _columns(connection, "device_params"):
+        for row in connection.execute(
+            'SELECT "key", value, sent FROM source.device_params WHERE device_id = ? '
+            "ORDER BY rowid",
+            (device,),
+        ).fetchall():
+            connection.execute(
+                'INSERT INTO main.device_params (id, "key", value, sent, device_id) '
+                "VALUES (?, ?, ?, ?, ?)",
+                (new_object_id(now), *row, key),
+            )
+    (kind, parser) = connection.execute(
+        f"SELECT type, {'payload_parser' if _has_parser(connection) else 'NULL'} "  # noqa: S608  # ours
+        "FROM source.device WHERE id = ?",
+        (device,),
+    ).fetchone()
+    _make_file(devices / f"{key}.db", str(kind))
+    return Made(key, len(tokens), bool(parser))
+
+
+def make_file(path: str, mutable: bool) -> None:
+    """Make the database that a device of the target lacks, as TagoCore would by itself."""
+    _make_file(Path(path), MUTABLE if mutable else "immutable")
+
+
+def _make_file(path: Path, kind: str) -> None:
+    """Make a device's database; an empty one, which an interrupted transfer left, is taken."""
+    try:
+        create_device_database(path, kind)
+    except FileExistsError:
+        try:
+            with closing(_reader(str(path))) as connection:
+                empty = connection.execute("SELECT 1 FROM data LIMIT 1").fetchone() is None
+        except sqlite3.Error:
+            empty = False
+        if not empty:
+            raise Failed(
+                f"The file {path.name} of a device that was deleted is in the way."
+            ) from None
+
+
+def _has_parser(connection: sqlite3.Connection) -> bool:
+    return "payload_parser" in _names(connection, "device", "source")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> Sequence[str]:
+    """The columns of a table that both projects have."""
+    theirs = _names(connection, table, "main")
+    return [name for name in _names(connection, table, "source") if name in theirs]
+
+
+def _names(connection: sqlite3.Connection, table: str, schema: str) -> list[str]:
+    found = connection.execute("SELECT name FROM pragma_table_info(?, ?)", (table, schema))
+    return [str(name).lower() for (name,) in found]
+
+
+def _reader(database: str) -> sqlite3.Connection:
+    uri = f"{Path(database).absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection.execute(_BUSY)
+    return connection
