@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ from app_support import (
     LARGE,
     PLANT,
     SIZES,
+    SMALL,
     AppHome,
     OpenedApp,
     Snap,
+    now,
     pressed,
     pressing,
     running,
@@ -26,7 +30,9 @@ from app_support import (
 )
 from textual.pilot import Pilot
 
+from engine.engine import Engine
 from engine.lock import WorkerLock
+from engine.model import JobKind
 from tui.screens.backups import BackupsPage
 from tui.widgets.menu import Menu
 
@@ -79,6 +85,34 @@ async def test_the_menu_opens_and_closes_by_key_and_by_mouse(home: AppHome) -> N
         assert "Sat 21 Nov" in seen(pilot)
         await _click_outside(pilot)
         assert not pilot.app.screen.query(Menu)
+
+
+async def test_the_menu_stays_beside_its_row_when_the_terminal_changes(home: AppHome) -> None:
+    async with running(home.path, LARGE) as pilot:
+        await pressed(pilot, "enter", "full_stop")
+        for size in ((60, 16), SMALL):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            menu = pilot.app.screen.query_one(Menu)
+            assert pilot.app.screen.region.contains_region(menu.region)
+            assert "Export…" in seen(pilot)
+        changed = seen(pilot)
+    async with running(home.path, SMALL) as pilot:
+        await pressed(pilot, "enter", "full_stop")
+        assert seen(pilot) == changed
+
+
+async def test_keys_work_while_a_backup_is_asked_for(home: AppHome) -> None:
+    async with running(home.path) as pilot:
+        await pressed(pilot, "enter")
+        with closing(sqlite3.connect(home.path / "catalog.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")  # now the engine waits for its turn
+            await pilot.press("b", "b", "j", "full_stop")
+            assert pilot.app.screen.query(Menu)
+            other.execute("ROLLBACK")
+        await settled(pilot)
+    async with Engine.open(home.path, user="ana", clock=now) as engine:
+        assert len([job for job in await engine.jobs() if job.kind is JobKind.BACKUP]) == 1
 
 
 async def _click_outside(pilot: Pilot[int]) -> None:

@@ -324,7 +324,7 @@ async def test_the_rest_of_the_month_gets_less(home: AppHome) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("", "a name cannot be empty"),
+        ("", "The new project needs a name."),
         ("a/b", "a name cannot hold /"),
         ("a\x1b[2Jb", "a name cannot hold a control character (U+001B)"),
         ("ab\u202ecd", "a name cannot hold an invisible formatting character (U+202E)"),

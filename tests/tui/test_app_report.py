@@ -394,6 +394,16 @@ async def test_waking_asks_first_and_begins_at_leaving_it_quiet(tmp_path: Path) 
         assert shows(pilot, ReportPage)
 
 
+async def test_waking_from_the_projects_asks_first_too(tmp_path: Path) -> None:
+    async with reported(tmp_path) as (pilot, report, _):
+        await pressed(pilot, "escape", "g", "w")
+        assert "Wake Copy?" in seen(pilot)
+        await pressed(pilot, "enter")
+        assert active_actions(report) == 0
+        await pressed(pilot, "w", "right", "enter")
+        assert active_actions(report) > 0
+
+
 async def test_waking_by_mouse_tells_what_was_left_as_it_is(tmp_path: Path) -> None:
     async with reported(tmp_path) as (pilot, report, _):
         database = find(report.project.path).database

@@ -33,6 +33,7 @@ from tui.widgets.state import State
 from tui.wording import counted, date_there, listed
 
 _MOST_TRIED = 100  # names, until its owner has to think of one
+_NO_NAME = "The new project needs a name."
 _NAMED = 3  # devices without data that are named
 _LONGEST = 60  # characters of a name, as the engine has it
 _RESTORED = re.compile(r" restored( [0-9]+)?$")
@@ -176,6 +177,10 @@ class NewProject(Page[Offer]):
         """Say whether a name can be used; with `go_on` go on to the price where it can."""
         if not name and self.data is None:
             return  # a name is about to be suggested
+        if not name:
+            self._say("✗", _NO_NAME, "$error")
+            self._open(ready=False)
+            return
         try:
             name = await self.backstay.engine.check_new_name(name)
         except (Invalid, Taken) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
@@ -91,6 +91,7 @@ class BackupsPage(ListPage[Shown]):
         super().__init__()
         self.project = project
         self.project_name = name
+        self._asks = False  # whether a backup is being asked for
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -253,6 +254,15 @@ class BackupsPage(ListPage[Shown]):
         self.rows.focus()
         await self.run_action(chosen.action)
 
+    @on(Rows.Resized)
+    def _follow_row(self) -> None:
+        """Keep the menu beside its row, where the terminal is of another size now."""
+        self.call_after_refresh(self._place_menu)
+
+    def _place_menu(self) -> None:
+        for menu in self.query(Menu):
+            menu.place(self.rows.place_of_selected())
+
     @on(Menu.Left)
     def _left_menu(self) -> None:
         self.rows.focus()
@@ -269,14 +279,25 @@ class BackupsPage(ListPage[Shown]):
 
     # What can be done
 
-    async def action_back_up(self) -> None:
-        """Take a backup now, and show how far it is."""
+    def action_back_up(self) -> None:
+        """Take a backup now, and show how far it is; keys go on to work while it is asked for."""
+        if not self._asks:
+            self._asks = True
+            self._back_up()
+
+    @work(group="back-up")
+    async def _back_up(self) -> None:
         try:
             handle = await self.backstay.engine.backup(self.project)
         except BackstayError as error:
             self.backstay.tell_error(error)
             return
-        self.backstay.open_job(handle.job)
+        finally:
+            self._asks = False
+        if self.is_current:
+            self.backstay.open_job(handle.job)
+        else:
+            self.notify(f"A backup of {self.project_name} was asked for.", markup=False)
 
     def action_restore(self) -> None:
         """Ask what a new project made of the selected backup is to be called."""

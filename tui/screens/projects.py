@@ -33,6 +33,12 @@ _WORST_FIRST = (
 _NO_WORKER = "No worker runs: run backstay worker, or install its --unit, to keep schedules."
 
 
+_WAKING = """\
+Its actions and its data retention are put back as they were.
+Data retention then deletes what is older than it keeps.
+Actions may send messages to the same people and places as the old ones."""
+
+
 class Shown(NamedTuple):
     """The projects, how the backups of those are that the user owns, this month's costs, and
     what the user is invited to."""
@@ -190,12 +196,23 @@ class ProjectsPage(ListPage[Shown]):
         if project is not None:
             self.backstay.open_project(project)
 
-    async def action_wake(self) -> None:
-        """Let the selected project work again as it did when it was backed up."""
+    def action_wake(self) -> None:
+        """Ask, then let the selected project work again as it did when it was backed up."""
+        from tui.dialogs.confirm import Confirm
+
         project = self.selected
-        if project is not None:
-            await self.backstay.wake(project)
-            self.read_soon()
+        if project is None:
+            return
+
+        async def agreed(yes: bool | None) -> None:
+            if yes:
+                await self.backstay.wake(project)
+                self.read_soon()
+
+        name = project.name
+        self.app.push_screen(
+            Confirm(f"Wake {name}?", _WAKING, f"Wake {name}", "Leave it quiet"), agreed
+        )
 
     def action_invitations(self) -> None:
         """Show what the user is invited to."""

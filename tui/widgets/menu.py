@@ -61,17 +61,21 @@ class Menu(Widget, can_focus=True):
         return self._items
 
     def on_mount(self) -> None:
-        """Take the place beside the row, within the screen."""
+        """Take the place beside the row, and the focus."""
+        self.place(self._beside)
+        self.focus()
+
+    def place(self, beside: Offset) -> None:
+        """Stand beside a place on the screen, within the screen."""
         width = max(cells(self._title), *(cells(line) for line in self._lines)) + 4
         height = len(self._items) + 2
         screen = self.screen.size
         width = min(width, screen.width)
-        x = max(0, min(self._beside.x - width, screen.width - width))
-        below = self._beside.y + 1
-        y = below if below + height <= screen.height - 1 else max(0, self._beside.y - height)
+        x = max(0, min(beside.x - width, screen.width - width))
+        below = beside.y + 1
+        y = below if below + height <= screen.height - 1 else max(0, beside.y - height)
         self.styles.width, self.styles.height = width, height
         self.styles.offset = (x, y)
-        self.focus()
 
     def render_line(self, y: int) -> Strip:
         """Lay out one line: a frame with the title in it, and the items."""
