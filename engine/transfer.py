@@ -7,10 +7,11 @@ is changed or removed in the target, so that a transfer which was interrupted is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from engine.children import Children, together
 from engine.errors import Failed, NotFound
@@ -35,6 +36,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PRELOAD = ("engine.transfer_devices", "engine.transfer_rows")
+_PATIENCE = 1.5  # seconds for what is under way when a transfer is cancelled
 _PREFIXES = 4  # drawn for each device: more than one in case that the target knows it
 _RESTART = (
     "Devices were made in the target. If its TagoCore is running, restart it, so that it knows "
@@ -103,7 +105,10 @@ async def transfer(
     )
     async with Children(configure, preload=_PRELOAD) as children:
         work = _Transfer(children, origin, destination, choice, write, held, now, report)
-        lines, notes = await work.run()
+        try:
+            lines, notes = await work.run()
+        finally:
+            await work.settle()
     return TransferReport(
         job="",
         source="",
@@ -142,6 +147,7 @@ class _Transfer:
         self._done: dict[str, float] = {}  # bytes of the source's files
         self._total = 0
         self._making = asyncio.Lock()
+        self._running: set[asyncio.Future[Any]] = set()  # tasks of children
 
     async def run(self) -> tuple[list[TransferLine], list[str]]:
         ours, theirs = [
@@ -275,13 +281,26 @@ class _Transfer:
     async def _finish(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a task that writes to its end, which is soon, even where it is cancelled."""
         running = asyncio.ensure_future(self._children.run(task, *args, **kwargs))
+        self._running.add(running)
         try:
             return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running], timeout=1.0)
-            running.cancel()  # ends the child where it is not done yet
-            await asyncio.gather(running, return_exceptions=True)
-            raise
+        finally:
+            if running.done():
+                self._running.discard(running)
+
+    async def settle(self) -> None:
+        """Let transactions under way end by themselves, however often this is cancelled.
+
+        A child that was killed in one would leave its journal beside a database in use.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + _PATIENCE
+        while now() < until and not all(each.done() for each in self._running):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(self._running, timeout=until - now())
+        for each in self._running:
+            each.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
 
 def _told(line: TransferLine, place: Place, notes: list[str]) -> TransferLine:

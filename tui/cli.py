@@ -28,6 +28,7 @@ COMMANDS = (
     "show",
     "quote",
     "restore",
+    "transfer",
     "jobs",
     "cancel",
     "schedule",

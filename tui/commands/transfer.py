@@ -1,0 +1,153 @@
+"""backstay transfer: move data from one project into another that is in use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.command import Command, pass_invocation
+from tui.invocation import Invocation
+from tui.output import layout, print_json, print_lines
+from tui.plain_text import plain
+from tui.running import follow, with_engine
+
+if TYPE_CHECKING:
+    from engine import Engine, TransferReport
+
+
+@click.command(
+    "transfer",
+    cls=Command,
+    example="backstay transfer --from 'Plant 7 restored' --to 'Plant 7' --since 2026-11-16 "
+    "--until 2026-11-23 --dry-run",
+)
+@click.option("--from", "source", required=True, metavar="PROJECT", help="Where the data is.")
+@click.option("--to", "target", required=True, metavar="PROJECT", help="Where it is to go.")
+@click.option(
+    "--device", "devices", multiple=True, metavar="ID", help="Only this device; may be repeated."
+)
+@click.option("--by-name", is_flag=True, help="Match devices by their names instead of their ids.")
+@click.option(
+    "--variable",
+    "variables",
+    multiple=True,
+    metavar="NAME",
+    help="Only this variable; may be repeated.",
+)
+@click.option("--since", metavar="T", help="Only from this moment on (ISO 8601; UTC if not said).")
+@click.option("--until", metavar="T", help="Only before this moment.")
+@click.option("--create-missing", is_flag=True, help="Make the devices that the target lacks.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would be moved, and what is in the way."
+)
+@pass_invocation
+def command(
+    invocation: Invocation,
+    source: str,
+    target: str,
+    devices: tuple[str, ...],
+    by_name: bool,
+    variables: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    create_missing: bool,
+    dry_run: bool,
+) -> None:
+    """Move data from one project into another, which may be in use.
+
+    Rows that are there already (same variable, time, value and group) are skipped; nothing is
+    changed or removed. Stopped by Ctrl+C, what was moved stays: run it again to move the rest.
+    """
+    first, last = _moment(since, "--since"), _moment(until, "--until")
+
+    async def move(engine: Engine) -> TransferReport:
+        if dry_run:
+            return await engine.preview_transfer(
+                source,
+                target,
+                devices=devices,
+                by_name=by_name,
+                variables=variables,
+                since=first,
+                until=last,
+                create_missing=create_missing,
+            )
+        handle = await engine.transfer(
+            source,
+            target,
+            devices=devices,
+            by_name=by_name,
+            variables=variables,
+            since=first,
+            until=last,
+            create_missing=create_missing,
+        )
+        return await follow(handle, invocation)
+
+    report = with_engine(invocation, move)
+    if invocation.json:
+        print_json(report.as_json())
+    else:
+        print_lines(_lines(report))
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    from datetime import UTC
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            "give a date such as 2026-11-23 or 2026-11-23T14:30:00+01:00.", param_hint=option
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _lines(report: TransferReport) -> list[str]:
+    from tui.table import Column, table
+    from tui.views.facts import folded, notes
+    from tui.wording import NONE, counted, duration
+
+    width = layout()
+    verb = "would be moved" if report.dry_run else "were moved"
+    there = f"{report.already_there:,} are there already"
+    refused = f", {report.refused:,} are refused" if report.refused else ""
+    said = (
+        f"{report.copied:,} rows of {counted(len(report.devices), 'device')} {verb} from "
+        f"{report.source} into {report.target}; {there}{refused}."
+    )
+    lines = folded(plain(said), width)
+    if not report.dry_run:
+        lines.append(
+            f"It took {duration(report.seconds)}; no database was held longer than "
+            f"{report.longest_lock * 1000:.0f} ms."
+        )
+    shown = [line for line in report.devices if line.copied or line.already_there or line.reason]
+    if shown:
+        columns = [
+            Column("Device", least=12),
+            Column("Id", drop=1),
+            Column("Would come" if report.dry_run else "Moved", right=True),
+            Column("There already", right=True),
+            Column("Refused", right=True),
+            Column("In the way", folds=True),
+        ]
+        rows = [
+            [
+                line.device_name,
+                line.device,
+                f"{line.copied:,}",
+                f"{line.already_there:,}",
+                f"{line.refused:,}",
+                line.reason or NONE,
+            ]
+            for line in shown
+        ]
+        laid_out = table(columns, rows, width)
+        lines += ["", *laid_out.lines, *laid_out.note()]
+    told = [f"{line.device_name}: {note}." for line in report.devices for note in line.notes]
+    return lines + notes([*told, *report.notes], width)
