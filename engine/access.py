@@ -45,6 +45,7 @@ class Action(StrEnum):
     SET_SCHEDULE = "set schedule"
     RESTORE = "restore"
     TRANSFER = "transfer"
+    VERIFY = "verify"
     ADD_MEMBER = "add member"
     REMOVE_MEMBER = "remove member"
     INVITE = "invite"
@@ -120,6 +121,7 @@ _SUBJECTS = {
     Action.SET_SCHEDULE: "Changing when {} is backed up is",
     Action.RESTORE: "Restoring backups of {} is",
     Action.TRANSFER: "Moving data from or into {} is",
+    Action.VERIFY: "Proving backups of {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
     Action.INVITE: "Inviting people to {} is",

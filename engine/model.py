@@ -86,6 +86,7 @@ class JobKind(StrEnum):
     RESTORE = "restore"
     CLEAN_UP = "clean-up"
     TRANSFER = "transfer"
+    VERIFY = "verify"
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -103,6 +104,8 @@ class JobKind(StrEnum):
                 )
             case JobKind.TRANSFER:
                 return ("looking at the devices", "moving the rows")
+            case JobKind.VERIFY:
+                return ("rebuilding and checking",)
 
 
 class JobState(StrEnum):
@@ -621,6 +624,44 @@ class CleanUpReport(NamedTuple):
     def as_json(self) -> Json:
         """The stable keys of a clean-up."""
         return {"removed": list(self.removed), "freed": self.freed, "notes": list(self.notes)}
+
+
+class DamagedPart(NamedTuple):
+    """A part of a backup that cannot be restored, and why. `device` is None for what is none."""
+
+    device: str | None  # id
+    name: str
+    reason: str
+
+    def as_json(self) -> Json:
+        """The stable keys of what is damaged."""
+        return {"device": self.device, "name": self.name, "reason": self.reason}
+
+
+class VerifyReport(NamedTuple):
+    """Whether a backup restores: it does exactly when `damaged` is empty."""
+
+    job: str
+    backup: str
+    damaged: tuple[DamagedPart, ...]
+    data: int  # bytes of databases that were to be rebuilt and checked
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it can be restored."""
+        return not self.damaged
+
+    def as_json(self) -> Json:
+        """The stable keys of a proof."""
+        return {
+            "job": self.job,
+            "backup": self.backup,
+            "ok": self.ok,
+            "damaged": [part.as_json() for part in self.damaged],
+            "data": self.data,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 class TransferLine(NamedTuple):

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from engine.access import Action
-from engine.backups import Backups
 from engine.catalog import JobRow
 from engine.errors import Damaged, Invalid, NotFound
 from engine.jobs import Jobs
-from engine.model import Backup, CleanUpReport, JobKind, JobState, RestoreReport
+from engine.model import (
+    Backup,
+    CleanUpReport,
+    JobKind,
+    JobState,
+    RestoreReport,
+    VerifyReport,
+)
+from engine.proofs import Proofs, verified_of
 
 
-class Outcomes(Backups, Jobs):
+class Outcomes(Proofs, Jobs):
     """What came of the jobs of a home."""
 
     async def report(self, job: str) -> RestoreReport:
@@ -35,8 +42,8 @@ class Outcomes(Backups, Jobs):
         except _UNREADABLE as error:
             raise _unreadable(row) from error
 
-    async def outcome(self, job: str) -> Backup | CleanUpReport:
-        """What a backup that succeeded made, or a clean-up removed.
+    async def outcome(self, job: str) -> Backup | CleanUpReport | VerifyReport:
+        """What a backup that succeeded made, a clean-up removed, or a proof found.
 
         Raises `Invalid` for a restore, which has a `report`, or for a job that has not succeeded,
         and `NotFound` where nothing is known of the backup any more.
@@ -47,6 +54,8 @@ class Outcomes(Backups, Jobs):
                 return await self._backup_of(row)
             if row.job.kind is JobKind.CLEAN_UP:
                 return await self._cleaned(row)
+            if row.job.kind is JobKind.VERIFY:
+                return verified_of(row)
         except _UNREADABLE as error:
             raise _unreadable(row) from error
         raise Invalid(

@@ -14,6 +14,8 @@ from engine.handle import Report
 from engine.home import PARTIAL, Home
 from engine.model import (
     BackupKind,
+    BackupState,
+    DamagedPart,
     JobKind,
     JobState,
     LeaveOut,
@@ -23,6 +25,7 @@ from engine.model import (
     Quote,
     RestoreReport,
     Role,
+    VerifyReport,
 )
 from engine.names import check_project_name, folder_name, new_id
 from engine.reports import backup_result, result_of
@@ -60,6 +63,8 @@ class Performer:
             await self._restore(row, report)
         elif row.job.kind is JobKind.TRANSFER:
             await self._transfer(row, report)
+        elif row.job.kind is JobKind.VERIFY:
+            await self._verify(row, report)
         else:
             await self._clean_up(row, report)
 
@@ -207,6 +212,46 @@ class Performer:
             await finish_anyway(self._reserve.lend(lambda: projects.remove_unfinished(project)))
             raise
 
+    async def _verify(self, row: JobRow, report: Report) -> None:
+        from engine.proof import prove
+
+        started = time.monotonic()
+        found = await self._catalog.backups.find(str(row.request["backup"]))
+        if found is None:
+            raise NotFound("The backup is not there any more.", hint="Nothing was changed.")
+        backup = found.backup
+        scratch = await asyncio.to_thread(self._home.make_scratch)
+        damaged: tuple[DamagedPart, ...]
+        try:
+            manifest = await asyncio.to_thread(self._repository.manifest, backup.id)
+        except (NotFound, RepositoryDamaged) as error:
+            damaged = (DamagedPart(None, "manifest", error.message),)
+        else:
+            damaged = await prove(
+                self._repository,
+                manifest,
+                scratch=scratch,
+                now=self._clock(),
+                free_space=await asyncio.to_thread(self._home.free_space),
+                report=report,
+            )
+        seconds = time.monotonic() - started
+        done = VerifyReport(row.job.id, backup.id, damaged, backup.data, seconds)
+
+        async def finish() -> None:
+            async with self._catalog.transaction():
+                backups, state = self._catalog.backups, BackupState.COMPLETE
+                if done.ok:
+                    await backups.set_state(backup.id, state, verified=self._clock())
+                else:
+                    await backups.set_state(backup.id, BackupState.DAMAGED)
+                await self._catalog.jobs.finish(
+                    row.job.id, JobState.SUCCEEDED, result=done.as_json()
+                )
+            await asyncio.to_thread(self._home.empty_scratch)
+
+        await finish_anyway(finish())
+
     async def _charge(self, project: str, name: str, offer: Quote) -> None:
         await self._catalog.costs.charge(project, name, offer.creation_fee, "creation fee")
         await self._catalog.costs.begin(project, name, offer.hourly)
@@ -274,7 +319,7 @@ class Performer:
         needed = {
             str(other.request["backup"])
             for other in await self._catalog.jobs.unfinished()
-            if other.job.kind is JobKind.RESTORE
+            if other.job.kind in (JobKind.RESTORE, JobKind.VERIFY) and other.job.user != BY_SCHEDULE
         }
         removed = [each.id for each in to_remove(backups, plan.keep, self._clock(), needed)]
 

@@ -74,18 +74,18 @@ async def restore_project(
             f"The restore needs {manifest.data + SPARE} bytes, and {free_space} are free.",
             hint=FULL_HINT,
         )
-    await asyncio.to_thread(_make_folder, partial)
+    await asyncio.to_thread(make_folder, partial)
     try:
-        work = _Restore(repository, manifest, partial, root, now, report)
+        work = Restoration(repository, manifest, partial, root, now, report)
         return await work.run(scratch, taken_ports)
     except BaseException as error:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True))
         if isinstance(error, RepositoryDamaged):
-            await asyncio.to_thread(_mark_unreadable_packs, repository)
+            await asyncio.to_thread(mark_unreadable_packs, repository)
         raise
 
 
-def _mark_unreadable_packs(repository: Repository) -> None:
+def mark_unreadable_packs(repository: Repository) -> None:
     """Mark packs that nothing can be found in, so that the next backup stores again what it needs.
 
     They have the size that they should have, so a look at the names of packs does not tell.
@@ -105,8 +105,10 @@ def publish(partial: Path, root: Path) -> None:
     sync_folder(root.parent)
 
 
-class _Restore:
+class Restoration:
     """One restore under way, in child processes."""
+
+    stage = "new ids and indexes"  # what `Progress` calls it
 
     def __init__(
         self,
@@ -126,6 +128,7 @@ class _Restore:
         self._done = 0
 
     async def run(self, scratch: Path, taken_ports: Collection[int]) -> Restored:
+        """Make everything in the folder, and bring it to disk."""
         from engine.rebuild import child
 
         manifest = self._manifest
@@ -168,7 +171,7 @@ class _Restore:
         main, what = self._manifest.main, "The main database"
         database = self._partial / "data.db"
         await self._children.run(restore_as_is, main.image, str(database), what)
-        await asyncio.to_thread(_check_rows, database, main.tables, what)
+        await asyncio.to_thread(check_copied, database, main.tables, what)
         renewed = await asyncio.to_thread(renew_main, database, self._manifest.mark_prefix)
         known = await asyncio.to_thread(_device_ids, database)
         if known != {device.id for device in self._manifest.devices}:
@@ -190,19 +193,19 @@ class _Restore:
         target = self._partial / written.database
         _make_folders(target.parent, self._partial)
         database.rename(target)
-        _make_folder(target.parent / "devices")
+        make_folder(target.parent / "devices")
         return target.parent
 
     async def _restore_plugins(self, folder: Path, renewed: Renewed) -> None:
         from engine.rebuild.databases import restore_as_is
 
         if self._manifest.plugins:
-            await asyncio.to_thread(_make_folder, folder / "plugins")
+            await asyncio.to_thread(make_folder, folder / "plugins")
         for plugin in self._manifest.plugins:
             what = f"The storage of plugin {plugin.plugin}"
             path = folder / "plugins" / f"{plugin.plugin}.db"
             await self._children.run(restore_as_is, plugin.image, str(path), what)
-            await asyncio.to_thread(_check_rows, path, plugin.tables, what)
+            await asyncio.to_thread(check_copied, path, plugin.tables, what)
             await asyncio.to_thread(renew_plugin_storage, path, renewed.follow)
             self._advance(plugin.image)
 
@@ -258,7 +261,7 @@ class _Restore:
 
     def _tell(self) -> None:
         total = self._manifest.data
-        self._report(Progress("new ids and indexes", min(self._done, total), total))
+        self._report(Progress(self.stage, min(self._done, total), total))
 
 
 def _one_error(failures: list[RepositoryDamaged], devices: int) -> RepositoryDamaged:
@@ -269,7 +272,8 @@ def _one_error(failures: list[RepositoryDamaged], devices: int) -> RepositoryDam
     return RepositoryDamaged(f"{len(failures)} of {devices} devices are damaged. {named}{more}")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a private folder, which must not be there yet."""
     folder.mkdir(mode=0o700)
     folder.chmod(0o700)
 
@@ -277,10 +281,10 @@ def _make_folder(folder: Path) -> None:
 def _make_folders(folder: Path, below: Path) -> None:
     if folder != below and not folder.is_dir():
         _make_folders(folder.parent, below)
-        _make_folder(folder)
+        make_folder(folder)
 
 
-def _check_rows(database: Path, tables: tuple[tuple[str, int], ...], what: str) -> None:
+def check_copied(database: Path, tables: tuple[tuple[str, int], ...], what: str) -> None:
     """Check a restored database that was copied row by row."""
     address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(address, uri=True)) as connection:

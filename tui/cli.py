@@ -26,6 +26,7 @@ COMMANDS = (
     "backup",
     "backups",
     "show",
+    "verify",
     "quote",
     "restore",
     "transfer",

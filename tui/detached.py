@@ -11,7 +11,7 @@ import signal
 from collections.abc import Sequence
 from types import FrameType
 
-WORKING = frozenset({"backup", "restore", "transfer", "cleanup"})  # commands that do jobs
+WORKING = frozenset({"backup", "restore", "transfer", "cleanup", "verify"})  # commands that do jobs
 _KILLED = 128  # what a shell adds to the number of the signal that ended a program
 
 

@@ -19,7 +19,14 @@ from engine.pages.btree import PADDING
 from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import SLICE, create_file, setup
-from engine.rebuild.complete import check_rows, check_trees, complete, renew_by_sql, renew_pages
+from engine.rebuild.complete import (
+    check_indexes,
+    check_rows,
+    check_trees,
+    complete,
+    renew_by_sql,
+    renew_pages,
+)
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.repository.manifest import LIST_NAMES, Image
 from engine.repository.repository import ChunkLost
@@ -46,6 +53,20 @@ def rebuild(job: Rebuild) -> None:
 
     Raises `RepositoryDamaged`, naming it, where that cannot be done.
     """
+    pages = _made(job)
+    with _named(job):
+        check_trees(pages)
+    setup.write_behind(Path(job.path), pages.data)
+
+
+def prove(job: Rebuild) -> None:
+    """Make a small database in memory as `rebuild` does, check all of it, and keep nothing."""
+    pages = _made(job)
+    with _named(job):
+        check_indexes(pages)
+
+
+def _made(job: Rebuild) -> PagesInMemory:
     image = job.image
     with _named(job):
         runs = _renewed_pages(job, 1, image.page_count)
@@ -59,9 +80,8 @@ def rebuild(job: Rebuild) -> None:
                 _renewed_pages(job, 1, image.page_count)
                 pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
                 renew_by_sql(pages, job.prefix)
-        check_trees(pages)
         check_rows(pages, job.rows)
-    setup.write_behind(Path(job.path), pages.data)
+    return pages
 
 
 def slices(image: Image) -> Iterator[tuple[int, int]]:
@@ -152,6 +172,12 @@ def check_trees_of(job: Rebuild) -> None:
     """`check_trees` for a large database that is finished."""
     with _named(job):
         check_trees(PagesInFile(Path(job.path), job.image.page_size))
+
+
+def check_indexes_of(job: Rebuild) -> None:
+    """`check_indexes` for a large database that is finished."""
+    with _named(job):
+        check_indexes(PagesInFile(Path(job.path), job.image.page_size))
 
 
 def check_rows_of(job: Rebuild) -> None:

@@ -52,6 +52,7 @@ CALLS: dict[str, Call] = {
     "show": lambda engine: engine.show("Plant@latest"),
     "quote": lambda engine: engine.quote("Plant@latest"),
     "restore": lambda engine: engine.restore("Plant@latest", "Mine", accept_cost=Decimal(0)),
+    "verify": lambda engine: engine.verify("Plant@latest"),
     "transfer": lambda engine: engine.transfer("Plant", "Plant"),
     "preview_transfer": lambda engine: engine.preview_transfer("Plant", "Plant"),
     "members": lambda engine: engine.members("Plant"),
@@ -90,6 +91,7 @@ def by_id(backup: str, job: str) -> dict[str, Call]:
         "outcome": lambda engine: engine.outcome(job),
         "transferred": lambda engine: engine.transferred(job),
         "show": lambda engine: engine.show(backup),
+        "verify": lambda engine: engine.verify(backup),
         "quote": lambda engine: engine.quote(backup),
         "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),
     }

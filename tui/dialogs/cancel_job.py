@@ -30,3 +30,5 @@ def _question(job: Job) -> tuple[str, str]:
         case JobKind.TRANSFER:
             meaning = "What was brought stays. Run it again to bring the rest: none comes twice."
             return f"Cancel the transfer into {name}?", meaning
+        case JobKind.VERIFY:
+            return f"Cancel the proof of a backup of {name}?", "The backup is not touched by that."

@@ -71,6 +71,13 @@ class BackupsPage(ListPage[Shown]):
             tooltip="New project from the backup",
         ),
         Binding(
+            "v",
+            "verify",
+            "prove that the backup restores",
+            show=False,
+            tooltip="Prove now that the backup restores",
+        ),
+        Binding(
             "c", "contents", "contents of the backup", show=False, tooltip="Contents of the backup"
         ),
         Binding(
@@ -230,7 +237,7 @@ class BackupsPage(ListPage[Shown]):
             MenuItem("n", "New project from backup…", "restore", damaged),
             MenuItem("c", "Contents", "contents", damaged),
             MenuItem("d", "Compare with…", "compare", _LATER),
-            MenuItem("v", "Verify now", "verify", _LATER),
+            MenuItem("v", "Verify now", "verify"),
             MenuItem("y", "Copy id", "copy_id"),
             MenuItem("e", "Export…", "export", _LATER),
         ]
@@ -271,7 +278,7 @@ class BackupsPage(ListPage[Shown]):
         """What needs a backup, or rights, is offered only where they are there."""
         if self.menu_is_open:
             return super().check_action(action, parameters)
-        if action in ("menu", "restore", "copy_id", "contents"):
+        if action in ("menu", "restore", "copy_id", "contents", "verify"):
             return self.selected is not None
         if action in ("back_up", "main_database", "jobs"):
             return self.data is not None
@@ -310,6 +317,18 @@ class BackupsPage(ListPage[Shown]):
         backup = self.selected
         if backup is not None:
             self.backstay.open_contents(backup, self.project_name)
+
+    async def action_verify(self) -> None:
+        """Prove that the selected backup restores, and show how far that is."""
+        backup = self.selected
+        if backup is None:
+            return
+        try:
+            handle = await self.backstay.engine.verify(backup.id)
+        except BackstayError as error:
+            self.backstay.tell_error(error)
+            return
+        self.backstay.open_job(handle.job)
 
     def action_copy_id(self) -> None:
         """Copy the selected backup's id, and show it for terminals that cannot be told to."""

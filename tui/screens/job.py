@@ -20,6 +20,7 @@ from engine import (
     JobKind,
     JobState,
     NotFound,
+    VerifyReport,
 )
 from tui.dialogs.confirm import Confirm
 from tui.screens.job_lines import elapsed, ended, made, running, title, waiting
@@ -36,7 +37,7 @@ class Shown(NamedTuple):
     job: Job
     before: Sequence[Job] = ()
     nobody: BackstayError | None = None
-    outcome: Backup | CleanUpReport | None = None
+    outcome: Backup | CleanUpReport | VerifyReport | None = None
 
 
 class JobPage(Page[Shown]):
@@ -221,6 +222,8 @@ def _question(job: Job) -> str:
             return f"Cancel the clean-up after {job.project_name}?"
         case JobKind.TRANSFER:
             return f"Cancel the transfer into {job.project_name}?"
+        case JobKind.VERIFY:
+            return f"Cancel the proof of a backup of {job.project_name}?"
 
 
 def _meaning(job: Job) -> str:
@@ -236,3 +239,5 @@ def _meaning(job: Job) -> str:
             return "All backups that are listed are safe. The next clean-up does what is left."
         case JobKind.TRANSFER:
             return "What was brought stays. Run it again to bring the rest: none comes twice."
+        case JobKind.VERIFY:
+            return "The backup is not touched by that."

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from engine import BackstayError, Backup, CleanUpReport, Job, JobKind, JobState
+from engine import (
+    BackstayError,
+    Backup,
+    CleanUpReport,
+    Job,
+    JobKind,
+    JobState,
+    VerifyReport,
+)
 from tui.views.backups import holds
 from tui.widgets.lines import Line, folded, pairs
 from tui.widgets.rows import Cell
@@ -17,7 +25,7 @@ _DONE, _NOW, _TO_COME = "✓ ", "▸ ", "· "
 _FULL, _REST, _PARTS = "█", "·", ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _SHORTEST = 0.001  # seconds
 _ITSELF = "backstay"  # the user of what nobody asked for
-_NAMED = 8  # removed backups, at most
+_NAMED = 8  # removed backups, or damaged parts, at most
 _AFTER_BAR = 30  # columns for the share and the time left
 
 
@@ -35,6 +43,8 @@ def title(job: Job) -> str:
             return f"Cleaning up after {job.project_name}"
         case JobKind.TRANSFER:
             return f"Moving data into {job.project_name}"
+        case JobKind.VERIFY:
+            return f"Proving a backup of {job.project_name}"
 
 
 def subject(job: Job) -> str:
@@ -48,6 +58,8 @@ def subject(job: Job) -> str:
             return f"clean-up after {job.project_name}"
         case JobKind.TRANSFER:
             return f"transfer into {job.project_name}"
+        case JobKind.VERIFY:
+            return f"proof of a backup of {job.project_name}"
 
 
 def made(job: Job) -> str:
@@ -142,9 +154,11 @@ def _bar(job: Job, room: int, *, last: bool) -> Line:
 _INDENT = Cell("  ")
 
 
-def ended(job: Job, outcome: Backup | CleanUpReport | None, room: int) -> list[Line]:
+def ended(job: Job, outcome: Backup | CleanUpReport | VerifyReport | None, room: int) -> list[Line]:
     """What came of a job, each end in its own words."""
     glyph, style, head, said = _end(job)
+    if isinstance(outcome, VerifyReport):
+        glyph, style, head, said = _proof(outcome)
     lines = [*folded(head, room, first=[Cell(f"{glyph} ", style)], style="strong")]
     for number, text in enumerate(said):
         if number and job.state is JobState.FAILED:
@@ -155,6 +169,8 @@ def ended(job: Job, outcome: Backup | CleanUpReport | None, room: int) -> list[L
         facts += _backup(outcome)
     elif isinstance(outcome, CleanUpReport):
         facts += _cleaned(outcome)
+    elif isinstance(outcome, VerifyReport):
+        facts.append(("Backup", outcome.backup))
     facts += _when(job)
     lines += [[], *([_INDENT, *line] for line in pairs(facts, room - 2))]
     if isinstance(outcome, CleanUpReport) and outcome.notes:
@@ -180,6 +196,17 @@ def _end(job: Job) -> tuple[str, str, str, list[str]]:
             return "✓", "good", "Done", []
 
 
+def _proof(report: VerifyReport) -> tuple[str, str, str, list[str]]:
+    if report.ok:
+        said = f"{size(report.data)} of data were rebuilt and checked."
+        return "✓", "good", "The backup restores", [said]
+    reasons = [part.reason for part in report.damaged[:_NAMED]]
+    if len(report.damaged) > _NAMED:
+        reasons.append(f"And {len(report.damaged) - _NAMED} more.")
+    again = "Take another backup now: it stores again what the project still has."
+    return "✗", "bad", "The backup is damaged", [*reasons, again]
+
+
 def _what_stays(job: Job) -> str:
     match job.kind:
         case JobKind.BACKUP:
@@ -190,6 +217,8 @@ def _what_stays(job: Job) -> str:
             return "All backups that are listed are safe. The next clean-up does what is left."
         case JobKind.TRANSFER:
             return "What was brought stays. Run it again to bring the rest: nothing comes twice."
+        case JobKind.VERIFY:
+            return "The backup is not touched by that, and nothing is left in the scratch folder."
 
 
 def _what_was_lost(job: Job) -> list[str]:
