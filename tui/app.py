@@ -124,6 +124,15 @@ class Backstay(App[int]):
         if os.getpgrp() != os.getsid(0):
             super().action_suspend_process()
 
+    def on_key(self, event: events.Key) -> None:
+        """Give a menu the letter that was typed before it had the focus.
+
+        Over SSH both keys come in one packet, and bindings are looked up here, after all else.
+        """
+        menu = self.screen.open_menu if isinstance(self.screen, Page) else None
+        if menu is not None and not menu.has_focus:
+            menu.on_key(event)
+
     def action_leave(self) -> None:
         """Leave. Jobs go on without the app."""
         self.exit(0)

@@ -27,7 +27,9 @@ from app_support import (
     running,
     seen,
     settled,
+    shows,
 )
+from textual import events
 from textual.pilot import Pilot
 
 from engine.engine import Engine
@@ -113,6 +115,23 @@ async def test_keys_work_while_a_backup_is_asked_for(home: AppHome) -> None:
         await settled(pilot)
     async with Engine.open(home.path, user="ana", clock=now) as engine:
         assert len([job for job in await engine.jobs() if job.kind is JobKind.BACKUP]) == 1
+
+
+@pytest.mark.parametrize("letter", ["n", "c"])
+async def test_a_letter_typed_right_after_the_menu_was_asked_for(
+    home: AppHome, letter: str
+) -> None:
+    async with running(home.path) as pilot:
+        await pressed(pilot, "enter")
+        for key in ("enter", letter):  # as they come in one packet over SSH
+            pilot.app.post_message(events.Key(key, "\r" if key == "enter" else key))
+        await settled(pilot)
+        assert not pilot.app.screen.query(Menu)
+        assert not shows(pilot, BackupsPage)
+        await pressed(pilot, "escape")
+        assert shows(pilot, BackupsPage)
+        await pressed(pilot, "j")  # the list has the focus again
+        assert "▸ Sun 22 Nov" in seen(pilot)
 
 
 async def _click_outside(pilot: Pilot[int]) -> None:

@@ -88,9 +88,14 @@ class Page(Screen[None], Generic[D]):
         return cast("Backstay", self.app)
 
     @property
+    def open_menu(self) -> Menu | None:
+        """The menu that is over the page. It is asked for each key: no query."""
+        return next((child for child in self.children if isinstance(child, Menu)), None)
+
+    @property
     def menu_is_open(self) -> bool:
-        """Whether a menu is over the page. It is asked for each key: no query."""
-        return any(isinstance(child, Menu) for child in self.children)
+        """Whether a menu is over the page."""
+        return self.open_menu is not None
 
     def compose(self) -> ComposeResult:
         """Lay out the page."""
