@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     "transfer",
     cls=Command,
-    example="backstay transfer --from 'Plant 7 restored' --to 'Plant 7' --since 2026-11-16 "
-    "--until 2026-11-23 --dry-run",
+    example="backstay transfer --from 'Plant 7 restored' --to 'Plant 7' --dry-run",
 )
 @click.option("--from", "source", required=True, metavar="PROJECT", help="Where the data is.")
 @click.option("--to", "target", required=True, metavar="PROJECT", help="Where it is to go.")
