@@ -5,12 +5,13 @@ Nothing here looks at a clock or a catalog: what is known is passed in, timezone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from engine.model import Job, JobKind, JobState, Json, iso
+from engine.model import Backup, Job, JobKind, JobState, Json, iso
 
 GRACE = timedelta(hours=1)  # how long after its slot a backup may still be missing
 
@@ -46,6 +47,7 @@ class Health(NamedTuple):
     hint: str = ""
     since: datetime | None = None
     waiting: bool = False
+    damaged: str = ""  # id of the newest backup that does not restore, where that is what is told
 
     @property
     def alarming(self) -> bool:
@@ -135,6 +137,25 @@ def judge(
         hint=hint,
         since=since,
         waiting=late is None and bool(missing),
+    )
+
+
+def with_damage(health: Health, damaged: Sequence[Backup]) -> Health:
+    """A project's health where backups were found damaged, newest first: failing, until each is
+    removed or restores again. A backup that is late or has failed is told before that.
+    """
+    if health.alarming or not damaged:
+        return health
+    newest = damaged[0]
+    more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+    when = moment_text(newest.date, health.zone)
+    return health._replace(
+        state=HealthState.FAILING,
+        reason=f"The backup {newest.id} of {when} is damaged{more}.",
+        hint=f"Another backup stores again what it lacks; then backstay verify {newest.id} tells "
+        f'whether it restores. To make one now: backstay backup "{health.project_name}".',
+        since=newest.date,
+        damaged=newest.id,
     )
 
 

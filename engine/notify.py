@@ -112,6 +112,8 @@ async def ping(url: Secret, *, within: float = PING_WITHIN) -> str:
 def _beginning(health: Health, kind: str, now: datetime) -> News:
     what = "failed" if kind == HealthState.FAILING else "is late"
     title = f"Backstay: the backup of {health.project_name} {what}"
+    if health.damaged:
+        title = f"Backstay: a backup of {health.project_name} is damaged"
     body = _lines(health.reason, _last_good(health), health.hint)
     return News(health.project, kind, True, title, body, health.since or now)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from engine.backup import Request, facts, take_backup
 from engine.catalog import BackupRow, Catalog, JobRow, ProjectRow
+from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock
 from engine.errors import BackstayError, Cancelled, NotFound, RepositoryDamaged, Taken
 from engine.handle import Report
@@ -34,8 +35,6 @@ from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
 from engine.work import finish_anyway
-
-BY_SCHEDULE = "backstay"  # who asks for what Backstay does by itself
 
 
 class Performer:
@@ -218,7 +217,9 @@ class Performer:
         started = time.monotonic()
         found = await self._catalog.backups.find(str(row.request["backup"]))
         if found is None:
-            raise NotFound("The backup is not there any more.", hint="Nothing was changed.")
+            # What nobody asked for is no failure: a clean-up came first.
+            kind = Cancelled if row.job.user == BY_SCHEDULE else NotFound
+            raise kind("The backup is not there any more.", hint="Nothing was changed.")
         backup = found.backup
         scratch = await asyncio.to_thread(self._home.make_scratch)
         damaged: tuple[DamagedPart, ...]

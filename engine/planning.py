@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.catalog import Catalog, JobRow, ScheduleRow, SlotRow
+from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock
 from engine.errors import Invalid
 from engine.home import Home
-from engine.model import BackupKind, BackupState, Job, JobKind, JobState
-from engine.performing import BY_SCHEDULE
+from engine.model import Backup, BackupKind, BackupState, Job, JobKind, JobState
 from engine.settings import read_settings
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from engine.schedule import Schedule, Slot
 
 FAR = 3600.0  # seconds
+SHARES = 7  # of the bytes of a project: one is proved after each backup
+RESTS = timedelta(hours=20)  # how long a proof is good before it is worth another
 INSTANT = timedelta(microseconds=1)
 
 
@@ -121,6 +124,32 @@ class Planner:
                     nearest = min(nearest, (slot.due - now).total_seconds())
         return nearest
 
+    async def queue_proofs(self, row: JobRow) -> None:
+        """After a good backup, ask for proofs of it and of a share of the project's others.
+
+        With a backup a day each is proved within seven days: those that were never proved first,
+        then the oldest proofs, a seventh of their bytes, and one at least.
+        """
+        done = await self._catalog.jobs.get(row.job.id)
+        if (
+            done is None
+            or done.job.kind is not JobKind.BACKUP
+            or done.job.state is not JobState.SUCCEEDED
+        ):
+            return
+        project, now = done.job.project, self._clock()
+        waiting = {
+            str(each.request["backup"])
+            for each in await self._catalog.jobs.unfinished()
+            if each.job.kind is JobKind.VERIFY
+        }
+        backups = [found.backup for found in await self._catalog.backups.list(project)]
+        for backup in share_to_prove(backups, str(done.result["backup"]), now):
+            if backup.id not in waiting:
+                request = {"backup": backup.id}
+                name = done.job.project_name
+                await self._catalog.jobs.queue(JobKind.VERIFY, project, name, BY_SCHEDULE, request)
+
     async def after(self, row: JobRow) -> str:
         """Call the healthcheck's address after a good backup; gives what was wrong with that."""
         if row.job.kind is not JobKind.BACKUP:
@@ -137,7 +166,7 @@ class Planner:
 
     async def healths(self, *, worker_stays: bool) -> list[Health]:
         """The health of all projects, by name."""
-        from engine.health import judge
+        from engine.health import judge, with_damage
         from engine.schedule import next_slots
 
         plans = await self._catalog.schedules.all()
@@ -158,19 +187,24 @@ class Planner:
                     due = _due(schedule, plan.since, now)
                     due_before = _due(schedule, plan.since, due - INSTANT) if due else None
                     following = next_slots(schedule, now, 1)[0].due
+            backups = [each.backup for each in await self._catalog.backups.list(row.id)]
+            damaged = [each for each in backups if each.state is BackupState.DAMAGED]
             found.append(
-                judge(
-                    project=row.id,
-                    project_name=row.name,
-                    now=now,
-                    last_good=await self._last_good(row.id, now),
-                    last_job=last_jobs.get(row.id),
-                    due=due,
-                    due_before=due_before,
-                    next_run=following,
-                    zone=schedule.zone if schedule else None,
-                    running=running.get(row.id),
-                    worker_stays=worker_stays,
+                with_damage(
+                    judge(
+                        project=row.id,
+                        project_name=row.name,
+                        now=now,
+                        last_good=await self._last_good(row.id, now),
+                        last_job=last_jobs.get(row.id),
+                        due=due,
+                        due_before=due_before,
+                        next_run=following,
+                        zone=schedule.zone if schedule else None,
+                        running=running.get(row.id),
+                        worker_stays=worker_stays,
+                    ),
+                    damaged,
                 )
             )
         return found
@@ -201,6 +235,28 @@ class Planner:
             if new and not each.silent:
                 failures += await send(settings.notify_urls, each.title, each.body)
         return failures
+
+
+def share_to_prove(backups: Sequence[Backup], made: str, now: datetime) -> list[Backup]:
+    """The backups to prove after `made` (an id), which comes first."""
+    total = sum(backup.data for backup in backups)
+    chosen, others = [], []
+    for backup in backups:
+        if backup.id == made:
+            chosen.append(backup)
+        elif backup.verified is None or now - backup.verified >= RESTS:
+            others.append(backup)
+    budget = -(-total // SHARES)
+    for backup in sorted(others, key=_proved_before):
+        if budget <= 0:
+            break
+        chosen.append(backup)
+        budget -= backup.data
+    return chosen
+
+
+def _proved_before(backup: Backup) -> tuple[bool, datetime]:
+    return backup.verified is not None, backup.verified or backup.date
 
 
 def _due(schedule: Schedule, since: datetime, now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog import Catalog, JobRow
+from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock, system_clock
 from engine.errors import BackstayError, Busy, Cancelled, StorageFailed
 from engine.following import Nudge
@@ -104,6 +105,8 @@ class Worker:
         await asyncio.to_thread(self._reserve.take_back)
         if row is not None:
             await self._quietly(self._planner.after(row))
+            if self._stay:  # one that was only started for a job ends after it
+                await self._planner.queue_proofs(row)
             self._nudge.give()
         return True
 
@@ -137,11 +140,23 @@ class Worker:
                     break
                 if await self._is_told_to_stop(row, telling.progress()):
                     work.cancel()
+                elif gives_way(row) and await self._others_wait():
+                    work.cancel()
+                    await finish_anyway(self._end(row, work, put_back=True))
+                    return
         except asyncio.CancelledError:
             work.cancel()
             await finish_anyway(self._end(row, work, put_back=True))
             raise
         await finish_anyway(self._end(row, work))
+
+    async def _others_wait(self) -> bool:
+        """Whether something waits that a proof in the background is to make room for."""
+        try:
+            waiting = await self._catalog.jobs.unfinished()
+        except BackstayError:
+            return False
+        return any(row.job.state is JobState.QUEUED and not gives_way(row) for row in waiting)
 
     def _tell(self, job: str, progress: Progress) -> None:
         for watcher in self.watchers.get(job, ()):
@@ -199,6 +214,11 @@ class Worker:
             await self._nudge.wait(min(LOOK, left))
             if await self._catalog.changes_of_others() != seen:
                 return
+
+
+def gives_way(row: JobRow) -> bool:
+    """Whether a job is done only while nothing else is to be done: a proof nobody asked for."""
+    return row.job.kind is JobKind.VERIFY and row.job.user == BY_SCHEDULE
 
 
 class _Telling:

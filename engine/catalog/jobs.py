@@ -17,6 +17,7 @@ from engine.clock import Clock
 from engine.model import Job, JobKind, JobState, Progress
 from engine.names import new_id
 
+BY_SCHEDULE = "backstay"  # who asks for what Backstay does by itself
 LOST = "Its worker ended before it was done."
 
 
@@ -71,17 +72,22 @@ class Jobs:
     async def claim(self, kind: JobKind | None = None) -> JobRow | None:
         """Begin the job, or that of a kind, that has waited longest; None when none waits.
 
+        A proof that nobody asked for is begun only where nothing else waits.
+
         For the worker only.
         """
         found = await self._database.facts(
             _row,
             "UPDATE job SET state = ?, started = ? WHERE rowid ="
-            " (SELECT min(rowid) FROM job WHERE state = ? AND kind = coalesce(?, kind))"
+            " (SELECT rowid FROM job WHERE state = ? AND kind = coalesce(?, kind)"
+            " ORDER BY kind = ? AND user = ?, rowid LIMIT 1)"
             " RETURNING *",
             JobState.RUNNING.value,
             date_text(self._clock()),
             JobState.QUEUED.value,
             None if kind is None else kind.value,
+            JobKind.VERIFY.value,
+            BY_SCHEDULE,
         )
         return found[0] if found else None
 

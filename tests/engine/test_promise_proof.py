@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import sys
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
 from promises_support import (
+    OWNER,
+    START,
     World,
     adopted,
     all_rows,
@@ -20,13 +26,33 @@ from promises_support import (
     restored,
 )
 
+from engine.catalog import Catalog
 from engine.engine import Engine
 from engine.errors import BackstayError
-from engine.model import BackupState, VerifyReport
+from engine.model import Backup, BackupKind, BackupState, JobKind, VerifyReport
+from engine.planning import share_to_prove
 from engine.project.instance import find
+from engine.worker import run_worker
 
 EVERY_BYTE = os.environ.get("BACKSTAY_TEST_EVERY_BYTE") == "1"
 SAMPLED = 10  # bytes of the repository that are damaged, one at a time
+
+
+BACKUP = Backup(
+    id="0" * 12,
+    project="p" * 12,
+    date=START,
+    kind=BackupKind.SCHEDULED,
+    state=BackupState.COMPLETE,
+    size=1,
+    added=1,
+    data=1,
+    devices=1,
+    variables=1,
+    actions=0,
+    analyses=0,
+    accounts=1,
+)
 
 
 async def proved(engine: Engine, ref: str = "Plant@latest") -> VerifyReport:
@@ -133,3 +159,60 @@ async def test_a_proof_says_ok_exactly_when_a_restore_works(tmp_path: Path) -> N
             verdicts.add(ok)
             put_back(world, whole)
         assert False in verdicts
+
+
+@pytest.mark.parametrize("keep", [1, 3, 7, 14, 60])
+def test_with_a_backup_a_day_every_proof_is_at_most_seven_days_old(keep: int) -> None:
+    random_sizes = random.Random(keep)
+    kept: list[Backup] = []
+    now = START
+    for day in range(30 + 2 * keep):
+        size = random_sizes.randint(1, 1000)
+        made = BACKUP._replace(id=f"{day:012x}", date=now, data=size)
+        kept = [made, *kept][:keep]
+        chosen = {each.id for each in share_to_prove(kept, made.id, now)}
+        assert made.id in chosen
+        kept = [each._replace(verified=now) if each.id in chosen else each for each in kept]
+        assert all(each.verified and now - each.verified <= timedelta(days=7) for each in kept)
+        others = [each.data for each in kept if each.id in chosen and each.id != made.id]
+        assert sum(others) - max(others, default=0) <= sum(each.data for each in kept) / 7
+        now += timedelta(days=1)
+
+
+async def test_a_worker_that_stays_proves_what_was_backed_up(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        first = await backed_up(engine)
+        assert (await engine.backups("Plant"))[0].verified is None, "nobody was there to prove it"
+    worker = asyncio.create_task(run_worker(world.home, stay=True, clock=world.now))
+    try:
+        async with Engine.open(world.home, user=OWNER, clock=world.now) as engine:
+            world.now.pass_by(days=1)
+            second = await backed_up(engine)
+            deadline = asyncio.get_running_loop().time() + 30
+            while None in [each.verified for each in await engine.backups("Plant")]:
+                assert asyncio.get_running_loop().time() < deadline, "they were never proved"
+                await asyncio.sleep(0.01)
+            proofs = [job for job in await engine.jobs() if job.kind is JobKind.VERIFY]
+            assert {job.user for job in proofs} == {"backstay"}
+            assert {each.id for each in await engine.backups("Plant")} == {first.id, second.id}
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+async def test_a_proof_that_nobody_asked_for_lets_others_go_first(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        project = await adopted(engine, world)
+        await backed_up(engine)
+    catalog = await Catalog.open(world.home / "catalog.db", clock=world.now, create=False)
+    try:
+        await catalog.jobs.queue(JobKind.VERIFY, project, "Plant", "backstay", {"backup": "x"})
+        asked = await catalog.jobs.queue(JobKind.VERIFY, project, "Plant", OWNER, {"backup": "x"})
+        claimed = await catalog.jobs.claim()
+        assert claimed is not None
+        assert claimed.job.id == asked
+    finally:
+        await catalog.close()
