@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def rows_in(database: Path) -> int:
         return int(reader.execute("SELECT count(*) FROM data").fetchone()[0])
 
 
+def wait_for(rows: int, database: Path, moving: subprocess.Popen[bytes]) -> None:
+    """Wait until there are so many rows, or the transfer is done."""
+    while rows_in(database) < rows and moving.poll() is None:
+        time.sleep(0.002)
+
+
 async def test_killed_again_and_again_nothing_is_missing_and_nothing_comes_twice(
     tmp_path: Path,
 ) -> None:
@@ -61,8 +68,7 @@ async def test_killed_again_and_again_nothing_is_missing_and_nothing_comes_twice
     kills = 0
     for wanted in (1, 2_000, 9_000, 20_000):
         moving = start(world.home)
-        while rows_in(new) < wanted and moving.poll() is None:
-            await asyncio.sleep(0.002)
+        await asyncio.to_thread(wait_for, wanted, new, moving)
         if moving.poll() is None:
             os.killpg(moving.pid, signal.SIGKILL)
             kills += 1
