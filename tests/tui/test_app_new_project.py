@@ -321,6 +321,18 @@ async def test_the_rest_of_the_month_gets_less(home: AppHome) -> None:
 # The name
 
 
+async def test_enter_is_not_lost_where_the_home_changes_meanwhile(home: AppHome) -> None:
+    async with running(home.path) as pilot:
+        await pressed(pilot, *DIALOG)
+        dialog = pilot.app.screen
+        assert isinstance(dialog, NewProject)
+        assert dialog.data is not None
+        dialog._go_on()
+        dialog.show(dialog.data)  # what was read anew comes before the answer
+        await settled(pilot)
+        assert shows(pilot, Cost)
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

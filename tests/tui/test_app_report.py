@@ -474,4 +474,5 @@ def test_a_free_name_is_suggested_for_the_file(folder: Path) -> None:
     assert suggested_file("Plant 7 restored") == "~/plant-7-restored-tokens.csv"
     (folder / "plant-7-restored-tokens.csv").symlink_to(folder / "nowhere")
     assert suggested_file("Plant 7 restored") == "~/plant-7-restored-tokens-2.csv"
+    assert suggested_file("Fábrica") == "~/fabrica-tokens.csv"
     assert suggested_file("漢字/../..") == "~/project-tokens.csv"

@@ -69,6 +69,7 @@ class NewProject(Page[Offer]):
         self.backup = backup
         self.project_name = project_name
         self._suggested = False
+        self._goes_on = False  # whether to go on as soon as the name is known to be good
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -165,20 +166,26 @@ class NewProject(Page[Offer]):
 
     @on(Input.Changed, "#name")
     def _typed(self, changed: Input.Changed) -> None:
+        self._goes_on = False
         self._check(changed.value)
 
     @on(Input.Submitted, "#name")
     @on(Choice.Pressed, "#cost")
     def _go_on(self) -> None:
-        self._check(self.field.value, go_on=True)
+        self._goes_on = True
+        self._check(self.field.value)
 
     @work(exclusive=True, group="name")
-    async def _check(self, name: str, *, go_on: bool = False) -> None:
-        """Say whether a name can be used; with `go_on` go on to the price where it can."""
+    async def _check(self, name: str) -> None:
+        """Say whether a name can be used; go on to the price where it can, if that was asked for.
+
+        Another look at the home may begin a check anew: what was asked for is not lost then.
+        """
         if not name and self.data is None:
             return  # a name is about to be suggested
         if not name:
             self._say("✗", _NO_NAME, "$error")
+            self._goes_on = False
             self._open(ready=False)
             return
         try:
@@ -191,10 +198,12 @@ class NewProject(Page[Offer]):
             self._say("✓", "free to use", "$success")
             ready = self.data is not None and not self.data.damage
             self._open(ready=ready)
-            if go_on and ready and self.is_current:
+            if self._goes_on and ready and self.is_current:
+                self._goes_on = False
                 cost = Cost(self.backup, self.project_name, name, self._leave_for)
                 self.app.push_screen(cost)
             return
+        self._goes_on = False
         self._open(ready=False)
 
     def _open(self, *, ready: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -118,7 +119,8 @@ def _write(text: str, tokens: Sequence[NewToken]) -> Path:
 
 def suggested_file(project_name: str) -> str:
     """A name in the user's own folder that is not there yet."""
-    words = re.sub(r"[^a-z0-9]+", "-", project_name.casefold()).strip("-") or "project"
+    letters = unicodedata.normalize("NFKD", project_name).encode("ascii", "ignore").decode("ascii")
+    words = re.sub(r"[^a-z0-9]+", "-", letters.casefold()).strip("-") or "project"
     for number in range(1, _MOST_TRIED + 1):
         ending = "" if number == 1 else f"-{number}"
         name = f"~/{words}-tokens{ending}.csv"
