@@ -35,6 +35,11 @@ def schedule_of(plan: ScheduleRow) -> Schedule | None:
     return Schedule(plan.at, plan.zone)
 
 
+def gives_way(row: JobRow) -> bool:
+    """Whether a job is done only while nothing else is to be done: a proof nobody asked for."""
+    return row.job.kind is JobKind.VERIFY and row.job.user == BY_SCHEDULE
+
+
 class Planner:
     """Looks after the schedules of a home."""
 
@@ -174,7 +179,7 @@ class Planner:
         running: dict[str, Job] = {
             row.job.project: row.job
             for row in await self._catalog.jobs.unfinished()
-            if row.job.state is JobState.RUNNING
+            if row.job.state is JobState.RUNNING and not gives_way(row)
         }
         now = self._clock()
         found = []

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog import Catalog, JobRow
-from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock, system_clock
 from engine.errors import BackstayError, Busy, Cancelled, StorageFailed
 from engine.following import Nudge
@@ -28,7 +27,7 @@ from engine.home import Home
 from engine.lock import WorkerLock, WorkLock
 from engine.model import JobKind, JobState, Progress
 from engine.performing import Performer
-from engine.planning import Planner
+from engine.planning import Planner, gives_way
 from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
@@ -214,11 +213,6 @@ class Worker:
             await self._nudge.wait(min(LOOK, left))
             if await self._catalog.changes_of_others() != seen:
                 return
-
-
-def gives_way(row: JobRow) -> bool:
-    """Whether a job is done only while nothing else is to be done: a proof nobody asked for."""
-    return row.job.kind is JobKind.VERIFY and row.job.user == BY_SCHEDULE
 
 
 class _Telling:
