@@ -92,7 +92,6 @@ class _Opened:
                 "temp_store = MEMORY",
                 "synchronous = FULL",
                 "trusted_schema = OFF",
-                "mmap_size = 2000000000",  # others write: the cache is often not valid
             ):
                 database.execute(f"PRAGMA {setting}")
             origin = f"{Path(move.source).absolute().as_uri()}?mode=ro"
