@@ -113,7 +113,7 @@ async def test_help_marks_what_is_not_possible_now(home: AppHome) -> None:
 
 async def test_help_does_what_is_chosen_by_keyboard_and_by_mouse(home: AppHome) -> None:
     async with running(home.path) as pilot:
-        await pressed(pilot, "question_mark", "j", "j", "enter")
+        await pressed(pilot, "question_mark", "j", "j", "j", "enter")
         assert shows(pilot, CostsPage)
         await pressed(pilot, "escape", "question_mark", "j", "enter")  # to wake: not now
         assert shows(pilot, HelpPage)
@@ -121,7 +121,7 @@ async def test_help_does_what_is_chosen_by_keyboard_and_by_mouse(home: AppHome) 
         await pilot.click(offset=(seen(pilot).splitlines()[-1].index("? help"), 23))
         await settled(pilot)
         for _ in range(2):
-            await pilot.click("#rows", offset=(10, 4))
+            await pilot.click("#rows", offset=(10, 5))
             await settled(pilot)
         assert shows(pilot, JobsPage)
 
@@ -212,7 +212,7 @@ async def test_the_palette_while_a_filter_is_typed_keeps_it(home: AppHome) -> No
     async with running(home.path) as pilot:
         await pressed(pilot, "enter", "slash", *"sat", "ctrl+p")
         assert shows(pilot, Palette)
-        await pressed(pilot, *"back up now")
+        await pressed(pilot, *"back up the project")
         assert len(found(pilot).keys) == 1
         await pressed(pilot, "escape")
         assert shows(pilot, BackupsPage)
