@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 def test_a_whole_backup_restores_and_a_damaged_one_ends_with_6(backstay: Runner) -> None:
     (backup,) = backstay("backups", "Plant 7", "--json").json
     assert backup["verified"] is None
+    never = "It was never proved that this backup restores."
+    asked = backstay("restore", backup["id"], "--name", "Copy")
+    assert asked.code == 8
+    assert never in " ".join(asked.out.split())
     said = backstay("verify", "Plant 7@latest")
     assert said.code == 0
     assert f"The backup {backup['id']} restores" in said.out
     (backup,) = backstay("backups", "Plant 7", "--json").json
     assert backup["verified"]
+    assert never not in " ".join(backstay("restore", backup["id"], "--name", "Copy").out.split())
     for pack in (backstay.home / "repository" / "packs").rglob("*"):
         if pack.is_file():
             pack.write_bytes(pack.read_bytes()[:-1])

@@ -16,7 +16,7 @@ from tui.running import follow, with_engine
 from tui.tokens_file import TokensFile
 
 if TYPE_CHECKING:
-    from engine import Engine, Quote, RestoreReport
+    from engine import Backup, Engine, Quote, RestoreReport
 
 _TOKENS_ELSEWHERE = (
     "They are in the new project's own database and are not shown again here; give --show-tokens "
@@ -95,19 +95,22 @@ def _accepted_here(invocation: Invocation, backup: str, name: str) -> Quote:
     Raises `PriceNotAccepted` with the command to run, unless the price was agreed to.
     """
     from engine import PriceNotAccepted, amount_text
-    from tui.views.quotes import quote_lines
+    from tui.views.quotes import proof_lines, quote_lines
 
-    quote = with_engine(invocation, lambda engine: engine.quote(backup))
+    async def look(engine: Engine) -> tuple[Quote, Backup]:
+        return await engine.quote(backup), (await engine.show(backup)).backup
+
+    quote, found = with_engine(invocation, look)
     fee = quote.creation_fee
     amount = amount_text(fee.amount)
     asks = can_ask()
     if asks:
-        for line in quote_lines(quote, layout()):
+        for line in [*quote_lines(quote, layout()), *proof_lines(found, layout())]:
             print_aside(line)
         if agree(f"Create project for {fee}?"):
             return quote
     else:
-        print_lines(quote_lines(quote, layout()))
+        print_lines([*quote_lines(quote, layout()), *proof_lines(found, layout())])
     run = invocation.command_line("restore", backup, "--name", name, "--accept-cost", amount)
     raise PriceNotAccepted(
         f"The price of {fee} was not accepted, so nothing was made and nothing is charged.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from engine import Money, Quote
+from engine import Backup, Money, Quote, system_clock
 from tui.output import Layout
 from tui.views.facts import facts, folded
+from tui.wording import date_with_zone
 
+_PROOF_AGES = timedelta(days=7)  # then a proof is an old one
 FREE = "No prices are set in this home, so a new project costs nothing."
 PAID = "Nothing is charged if it fails. Stopping or deleting the project ends the hourly cost."
 
@@ -30,3 +32,16 @@ def quote_lines(quote: Quote, layout: Layout) -> list[str]:
     """The price now, while the project is active, and this month."""
     said = PAID if quote.priced else FREE
     return [*facts(quote_facts(quote), layout), "", *folded(said, layout)]
+
+
+def proof_lines(backup: Backup, layout: Layout) -> list[str]:
+    """What is to be known before a backup is restored that was not proved lately; else nothing."""
+    run = f"backstay verify {backup.id}"
+    if backup.verified is None:
+        said = f"It was never proved that this backup restores. To prove it first: {run}"
+    elif system_clock() - backup.verified > _PROOF_AGES:
+        when = date_with_zone(backup.verified)
+        said = f"That this backup restores was last proved on {when}. To prove it now: {run}"
+    else:
+        return []
+    return ["", *folded(said, layout)]
