@@ -212,7 +212,7 @@ async def test_the_palette_while_a_filter_is_typed_keeps_it(home: AppHome) -> No
     async with running(home.path) as pilot:
         await pressed(pilot, "enter", "slash", *"sat", "ctrl+p")
         assert shows(pilot, Palette)
-        await pressed(pilot, *"back up the project")
+        await pressed(pilot, *"back up the project now")
         assert len(found(pilot).keys) == 1
         await pressed(pilot, "escape")
         assert shows(pilot, BackupsPage)
