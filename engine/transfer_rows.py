@@ -23,7 +23,7 @@ from engine.project.tables import database_errors, primary_code, quote
 
 MUTABLE_LIMIT = 50_000  # rows, at which TagoCore takes no more for a mutable device
 _STEP = 0.4  # seconds that one task works, about
-_HOLD = 0.08  # seconds that a transaction is to hold the target
+_HOLD = 0.06  # seconds that a transaction is to hold the target
 _REST = 0.03  # seconds that it is left alone between two
 _LONGEST_WAIT = 20.0  # seconds for a target that others hold
 _PATIENT, _HASTY = "busy_timeout = 5000", "busy_timeout = 100"
@@ -92,6 +92,7 @@ class _Opened:
                 "temp_store = MEMORY",
                 "synchronous = FULL",
                 "trusted_schema = OFF",
+                "mmap_size = 67108864",  # more is mapped anew whenever a file grows
             ):
                 database.execute(f"PRAGMA {setting}")
             origin = f"{Path(move.source).absolute().as_uri()}?mode=ro"
