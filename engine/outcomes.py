@@ -59,7 +59,7 @@ class Outcomes(Proofs, Jobs):
         except _UNREADABLE as error:
             raise _unreadable(row) from error
         raise Invalid(
-            f"The job {row.job.id} has a report of its own: it is a {row.job.kind.value}.",
+            f"The job {row.job.id} made a project: it is a {row.job.kind.value}.",
             hint="What came of it is in its report.",
         )
 
