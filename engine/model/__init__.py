@@ -1,0 +1,91 @@
+"""The facts that Backstay deals in: frozen, typed, free of behaviour that touches the outside.
+
+Units: sizes are bytes, durations are seconds, dates are timezone-aware and in UTC, money is
+`Money` (a `Decimal` with its currency). The `as_json` methods give the stable keys of ``--json``.
+"""
+
+from engine.model.backups import (
+    Backup,
+    BackupDetails,
+    BackupKind,
+    BackupState,
+    ContentLine,
+    DeviceFacts,
+    Encryption,
+    LeaveOut,
+    Storage,
+)
+from engine.model.jobs import Job, JobKind, JobState, Progress
+from engine.model.money import ActiveInterval, Charge, CostLine, Money, Prices, Quote, amount_text
+from engine.model.people import AuditCheck, AuditLine, Invitation, Member, Role, UserKey, Verdict
+from engine.model.projects import (
+    Adoption,
+    HeldItem,
+    Origin,
+    Project,
+    ProjectState,
+    QuietItem,
+    WakeReport,
+)
+from engine.model.reports import (
+    CleanUpReport,
+    DamagedPart,
+    MissingCode,
+    NewToken,
+    RestoreReport,
+    TransferLine,
+    TransferReport,
+    VerifyReport,
+)
+from engine.model.schedules import Delivery, Plan, PlannedRun
+from engine.model.written import Json, iso
+
+__all__ = [
+    "ActiveInterval",
+    "Adoption",
+    "AuditCheck",
+    "AuditLine",
+    "Backup",
+    "BackupDetails",
+    "BackupKind",
+    "BackupState",
+    "Charge",
+    "CleanUpReport",
+    "ContentLine",
+    "CostLine",
+    "DamagedPart",
+    "Delivery",
+    "DeviceFacts",
+    "Encryption",
+    "HeldItem",
+    "Invitation",
+    "Job",
+    "JobKind",
+    "JobState",
+    "Json",
+    "LeaveOut",
+    "Member",
+    "MissingCode",
+    "Money",
+    "NewToken",
+    "Origin",
+    "Plan",
+    "PlannedRun",
+    "Prices",
+    "Progress",
+    "Project",
+    "ProjectState",
+    "QuietItem",
+    "Quote",
+    "RestoreReport",
+    "Role",
+    "Storage",
+    "TransferLine",
+    "TransferReport",
+    "UserKey",
+    "Verdict",
+    "VerifyReport",
+    "WakeReport",
+    "amount_text",
+    "iso",
+]

@@ -1,0 +1,113 @@
+"""Who is what to a project, who was invited, and the audit trail."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from engine.model.written import Json, iso
+
+
+class Role(StrEnum):
+    """What a person is to a project."""
+
+    OWNER = "owner"
+    COLLABORATOR = "collaborator"
+
+
+class Verdict(StrEnum):
+    """What access decided."""
+
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+class Invitation(NamedTuple):
+    """A role that `by` offers to `user`, who has not answered yet."""
+
+    project: str  # id
+    project_name: str
+    user: str
+    role: Role
+    by: str
+    at: datetime
+
+    def as_json(self) -> Json:
+        """The stable keys of an invitation."""
+        return {
+            "project": self.project,
+            "project_name": self.project_name,
+            "user": self.user,
+            "role": self.role.value,
+            "by": self.by,
+            "at": iso(self.at),
+        }
+
+
+class UserKey(NamedTuple):
+    """A public key that lets somebody in over SSH; `fingerprint` as ``ssh-keygen -l`` prints it."""
+
+    user: str
+    type: str
+    fingerprint: str
+    comment: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a user's key."""
+        return {
+            "user": self.user,
+            "type": self.type,
+            "fingerprint": self.fingerprint,
+            "comment": self.comment,
+        }
+
+
+class Member(NamedTuple):
+    """A person who has a role in a project."""
+
+    user: str
+    role: Role
+
+
+class AuditLine(NamedTuple):
+    """Who did or tried what, on what, when, and what access said."""
+
+    number: int
+    at: datetime
+    user: str
+    action: str
+    project: str | None  # a project's name at that time
+    verdict: Verdict
+    detail: str
+
+    def as_json(self) -> Json:
+        """The stable keys of an audit line."""
+        return {
+            "number": self.number,
+            "at": iso(self.at),
+            "user": self.user,
+            "action": self.action,
+            "project": self.project,
+            "verdict": self.verdict.value,
+            "detail": self.detail,
+        }
+
+
+class AuditCheck(NamedTuple):
+    """Whether the audit trail is as it was written.
+
+    `seal` is the hash of its last line, which depends on every line before; `problem` says which
+    line was changed or removed, and is empty where none was.
+    """
+
+    lines: int
+    seal: str
+    problem: str
+
+    def as_json(self) -> Json:
+        """The stable keys of a check of the audit trail."""
+        return {
+            "ok": not self.problem,
+            "lines": self.lines,
+            "seal": self.seal,
+            "problem": self.problem or None,
+        }
