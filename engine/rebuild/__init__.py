@@ -4,4 +4,5 @@
 - `databases` writes an image's pages, gives every variable a new id, and completes the file.
 - `pages` is a database in the making, in memory or in its file.
 - `complete` builds what the backup left out, and checks the file.
+- `stored` opens a stored image as it is, to be read only; nothing is made of it.
 """

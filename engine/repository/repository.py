@@ -236,6 +236,31 @@ class ChunkReader:
             raise ChunkLost("A list of chunks is damaged.")
         return joined
 
+    def names(self, image: Image) -> Names:
+        """The names of all chunks of an image. Raises `ChunkLost`."""
+        import numpy as np
+
+        lists = [self.read_list(image, number) for number in range(len(image.lists))]
+        return np.frombuffer(b"".join(lists), np.uint8).reshape(-1, NAME_LENGTH)
+
+    def read_pages(self, image: Image, first: int, count: int, buffer: memoryview) -> None:
+        """Put `count` pages of an image, from page number `first` on, into a buffer of zeros.
+
+        The first page and the end of the last one must be a chunk's, or the image's. Raises
+        `ChunkLost`.
+        """
+        import numpy as np
+
+        chunk = self._repository.chunk_length(image.page_size)
+        low = (first - 1) * image.page_size // chunk
+        high = -(-(first - 1 + count) * image.page_size // chunk)
+        begin = low // LIST_NAMES
+        lists = [
+            self.read_list(image, number) for number in range(begin, (high - 1) // LIST_NAMES + 1)
+        ]
+        names = np.frombuffer(b"".join(lists), np.uint8).reshape(-1, NAME_LENGTH)
+        self.read_into(names[low - begin * LIST_NAMES : high - begin * LIST_NAMES], chunk, buffer)
+
     def read(self, name: bytes) -> bytes:
         """One chunk. Raises `ChunkLost`."""
         import numpy as np

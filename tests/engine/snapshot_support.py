@@ -195,7 +195,7 @@ class Workbench:
 
     def image_bytes(self, image: Image) -> bytes:
         """The bytes of an image as the repository has them."""
-        reader = self._reader()
+        reader = self.reader()
         chunk = self.repository.chunk_length(image.page_size)
         count = -(-image.size // chunk)
         lists = [reader.read_list(image, n) for n in range(-(-count // LIST_NAMES))]
@@ -204,7 +204,8 @@ class Workbench:
         reader.read_into(names, chunk, memoryview(buffer))
         return bytes(buffer)
 
-    def _reader(self) -> ChunkReader:
+    def reader(self) -> ChunkReader:
+        """Reads what the repository holds by now."""
         index = load_index(self.repository.storage, self.repository.keys)
         return ChunkReader(self.repository, index)
 
