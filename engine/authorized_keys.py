@@ -8,121 +8,27 @@ nothing else. The file is replaced by a rename, and what it was before is kept b
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
-import hashlib
 import os
+import pwd
 import re
 import shlex
-import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.errors import Damaged, Invalid, NotFound, StorageFailed, Taken
 from engine.model import UserKey
 from engine.names import shown
 from engine.private import check_private, read_private
+from engine.public_key import PublicKey, parse_key
 
 BEGIN = b"# >>> backstay: the lines to the next mark are written by backstay access"
 END = b"# <<< backstay"
 BEFORE = ".before-backstay"  # what the file was before the last change, beside it
 _LONGEST = 1024 * 1024  # bytes of a file
-_LONGEST_KEY = 16 * 1024  # bytes of one key's line
-_SHORTEST_RSA = 2048  # bits
-_TYPES = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "ssh-rsa",
-)
 _OPTIONS = "restrict,pty,command="
 _OURS = re.compile(rb'restrict,pty,command="(?P<command>(?:[^"\\\n]|\\")*)" (?P<key>[^\n]+)')
-_COMMENT = re.compile(r"[^\x21-\x7e]+")
-_ONE_LINE = "Nothing was changed. Give a file with one public key, such as id_ed25519.pub."
-
-
-class PublicKey(NamedTuple):
-    """A public key as a line of authorized_keys holds it."""
-
-    type: str
-    blob: bytes
-    comment: str
-
-    @property
-    def fingerprint(self) -> str:
-        """The key's name, as ``ssh-keygen -l`` prints it."""
-        digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
-        return f"SHA256:{digest}"
-
-    @property
-    def text(self) -> str:
-        """The key as it is written in a line."""
-        return f"{self.type} {base64.b64encode(self.blob).decode()} {self.comment}".rstrip()
-
-
-def parse_key(text: str) -> PublicKey:
-    """Read one public key. Raises `Invalid` for what is none, or none to be trusted."""
-    if "PRIVATE KEY" in text:
-        raise Invalid(
-            "This is a private key. It belongs to its owner and to nobody else.",
-            hint="Nothing was changed. Give the public one: the file that ends in .pub.",
-        )
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) != 1 or len(lines[0]) > _LONGEST_KEY:
-        raise Invalid(f"There are {len(lines)} keys where one is wanted.", hint=_ONE_LINE)
-    words = lines[0].split(None, 2)
-    if len(words) < 2 or words[0] not in _TYPES:
-        raise Invalid(
-            f"{shown(words[0])} is not the type of a public key that is accepted.",
-            hint=f"{_ONE_LINE} It begins with one of: {', '.join(_TYPES)}.",
-        )
-    try:
-        blob = base64.b64decode(words[1], validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid("The key is damaged: it is not base64.", hint=_ONE_LINE) from None
-    # The comment is for people: what a terminal would obey, or a line end, has no place in it.
-    comment = _COMMENT.sub("_", words[2].strip())[:100] if len(words) > 2 else ""
-    _check_blob(words[0], blob)
-    return PublicKey(words[0], blob, comment)
-
-
-def _check_blob(kind: str, blob: bytes) -> None:
-    """Raise `Invalid` unless the bytes are a key of the type that is written before them."""
-    fields = _fields(blob)
-    if not fields or fields[0] != kind.encode():
-        raise Invalid("The key is damaged: it is not of the type it names.", hint=_ONE_LINE)
-    if kind.startswith("sk-"):
-        return  # a key in a security token; its parts are checked by sshd
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
-    try:
-        key = load_ssh_public_key(kind.encode() + b" " + base64.b64encode(blob))
-    except (ValueError, UnsupportedAlgorithm):
-        raise Invalid("The key is damaged.", hint=_ONE_LINE) from None
-    if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
-        raise Invalid(
-            f"The key has {key.key_size} bits: RSA keys need {_SHORTEST_RSA} to be safe.",
-            hint="Nothing was changed. Make a new one: ssh-keygen -t ed25519",
-        )
-
-
-def _fields(blob: bytes) -> list[bytes]:
-    fields, at = [], 0
-    while at + 4 <= len(blob):
-        (length,) = struct.unpack_from(">I", blob, at)
-        at += 4
-        if length > len(blob) - at:
-            return []
-        fields.append(blob[at : at + length])
-        at += length
-    return fields if at == len(blob) else []
 
 
 def key_line(user: str, key: PublicKey, program: Sequence[str], home: Path) -> str:
@@ -150,32 +56,53 @@ def key_line(user: str, key: PublicKey, program: Sequence[str], home: Path) -> s
 
 
 class AuthorizedKeys:
-    """Our lines in the file at `path`, which need not be there yet."""
+    """Our lines in the file at `path`, which need not be there yet. All of it blocks.
+
+    Where `path` is a link, the file that it leads to is meant, and the link stays.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._named = path
+        self.path = Path(os.path.realpath(path))
 
     def known(self) -> list[UserKey]:
-        """The keys that let people in, in their order. Raises `HomeUnsafe` and `Damaged`."""
+        """The keys that let people in, in their order.
+
+        Raises `HomeUnsafe`, `StorageFailed` where they cannot be read, and `Damaged`.
+        """
         return [each for each, _ in self._ours(self._read())]
 
-    def add(self, user: str, key: PublicKey, line: str) -> UserKey:
-        """Add a line for `user`. Raises `Taken` where the key lets somebody in already."""
+    def of(self, user: str, fingerprint: str | None = None) -> list[UserKey]:
+        """The keys of `user`, or the one with that fingerprint. Raises `NotFound` for none."""
+        found = [
+            known
+            for known in self.known()
+            if known.user == user and fingerprint in (None, known.fingerprint)
+        ]
+        if not found:
+            key = "No key" if fingerprint is None else f"No key {shown(fingerprint)}"
+            raise NotFound(
+                f"{key} lets {user} in.",
+                hint="Nothing was changed. See all keys with: backstay access list",
+            )
+        return found
+
+    def check_free(self, user: str, key: PublicKey, home: Path) -> None:
+        """Pass where `add` may give the key to `user`. Raises `Taken` and what `known` raises."""
+        self._check_free(self._read(), user, key, home)
+
+    def add(self, user: str, key: PublicKey, line: str, home: Path) -> UserKey:
+        """Let `user` in with a key, by that line, in place of one for the same user and home.
+
+        Raises `Taken` where the key lets in somebody else, or into another home.
+        """
         with self._changing() as content:
-            for known, _ in self._ours(content):
-                if known.fingerprint == key.fingerprint:
-                    raise Taken(
-                        f"This key lets {known.user} in already.",
-                        hint="Nothing was changed. A key belongs to one person.",
-                    )
-            if _holds(_without_ours(content), key):
-                raise Taken(
-                    f"This key is in {self.path} already, outside the lines of Backstay: it opens "
-                    "more than Backstay.",
-                    hint="Nothing was changed. Remove that line first, or use another key.",
-                )
-            self._write(content, [*(line for _, line in self._ours(content)), line.encode()])
-        return UserKey(user, key.type, key.fingerprint, key.comment)
+            self._check_free(content, user, key, home)
+            ours = {known.fingerprint: before for known, before in self._ours(content)}
+            if ours.get(key.fingerprint) != line.encode():
+                ours[key.fingerprint] = line.encode()
+                self._write(content, list(ours.values()))
+        return UserKey(user, key.type, key.fingerprint, key.comment, home)
 
     def remove(self, user: str, fingerprint: str | None = None) -> list[UserKey]:
         """Remove the keys of `user`, or the one with that fingerprint; gives those that went.
@@ -183,31 +110,55 @@ class AuthorizedKeys:
         Raises `NotFound` where there is none.
         """
         with self._changing() as content:
-            ours = self._ours(content)
-            going = [
-                known
-                for known, _ in ours
-                if known.user == user and fingerprint in (None, known.fingerprint)
-            ]
-            if not going:
-                raise NotFound(
-                    f"No such key lets {user} in.",
-                    hint="Nothing was changed. See all keys with: backstay access list",
-                )
-            self._write(content, [line for known, line in ours if known not in going])
+            going = self.of(user, fingerprint)
+            self._write(
+                content, [line for known, line in self._ours(content) if known not in going]
+            )
         return going
 
+    def _check_free(self, content: bytes, user: str, key: PublicKey, home: Path) -> None:
+        for known, _ in self._ours(content):
+            if known.fingerprint != key.fingerprint or (known.user, known.home) == (user, home):
+                continue
+            where = "" if known.home == home else f" to {known.home}"
+            raise Taken(
+                f"This key lets {known.user} in{where} already.",
+                hint="Nothing was changed. A key belongs to one person and opens one home.",
+            )
+        if _holds(_without_ours(content), key):
+            raise Taken(
+                f"This key is in {self.path} already, outside the lines of Backstay: it opens "
+                "more than Backstay.",
+                hint="Nothing was changed. Remove that line first, or use another key.",
+            )
+
     def _read(self) -> bytes:
-        if not os.path.lexists(self.path):
-            return b""
-        check_private(self.path.parent)
-        content = read_private(self.path, longest=_LONGEST)
+        self._check_way()
+        try:
+            content = read_private(self.path, longest=_LONGEST)
+        except NotFound:
+            return b""  # what is in the way to it was told
         if content is None:
             raise Damaged(
                 f"{self.path} is larger than {_LONGEST} bytes.",
                 hint="Nothing was changed. Look at what is in it.",
             )
         return content
+
+    def _check_way(self) -> None:
+        """Raise `HomeUnsafe` where others can put another file in the place of this one.
+
+        Below the account's own folder all folders count, as they do for sshd (StrictModes in
+        sshd_config(5)): it would let nobody in.
+        """
+        account = Path(os.path.realpath(pwd.getpwuid(os.geteuid()).pw_dir))
+        folder = self.path.parent
+        folders = [self._named.parent, folder]
+        if folder.is_relative_to(account):
+            folders += [each for each in folder.parents if each.is_relative_to(account)]
+        for each in folders:
+            with suppress(NotFound):  # then there is no file in it either
+                check_private(each)
 
     def _ours(self, content: bytes) -> list[tuple[UserKey, bytes]]:
         """Our keys with their lines. Raises `Damaged` where they are not as we wrote them."""
@@ -219,14 +170,15 @@ class AuthorizedKeys:
                     raise ValueError("not a line of ours")
                 words = shlex.split(match["command"].decode().replace('\\"', '"'))
                 key = parse_key(match["key"].decode())
-                if words[-3:-1] != ["session", "--as"]:
+                if words[-5:-4] != ["--home"] or words[-3:-1] != ["session", "--as"]:
                     raise ValueError("not a command of ours")
             except (ValueError, Invalid):
                 raise Damaged(
                     f"A line between the marks in {self.path} was not written by Backstay.",
                     hint="Nothing was changed. Move it below the marks, then try again.",
                 ) from None
-            found.append((UserKey(words[-1], key.type, key.fingerprint, key.comment), line))
+            known = UserKey(words[-1], key.type, key.fingerprint, key.comment, Path(words[-4]))
+            found.append((known, line))
         return found
 
     @contextmanager
@@ -237,8 +189,11 @@ class AuthorizedKeys:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StorageFailed(f"{folder} cannot be made: {error.strerror}.") from error
-        check_private(folder)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._check_way()
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StorageFailed(f"{folder} cannot be read: {error.strerror}.") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self._read()
@@ -255,6 +210,7 @@ class AuthorizedKeys:
             if content:
                 self._put(self.path.with_name(self.path.name + BEFORE), content)
             self._put(self.path, before + block + after)
+            _sync_names(self.path.parent)
         except OSError as error:
             raise StorageFailed(
                 f"{self.path} cannot be written: {error.strerror}.",
@@ -273,6 +229,15 @@ class AuthorizedKeys:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    """See to it that a folder's new names are there after a power cut, too."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _block(content: bytes, path: Path) -> list[bytes]:

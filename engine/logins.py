@@ -19,7 +19,7 @@ class Logins(Session):
     """The keys of a home's people, and their sessions."""
 
     async def keys(self, file: Path) -> list[UserKey]:
-        """The keys in an account's authorized_keys that let people in.
+        """The keys in an account's authorized_keys that let people in, to this home and to others.
 
         Raises `NotAllowed` for all but the account that the home belongs to, `HomeUnsafe` where
         others can write the file, and `Damaged` where our lines are not as we wrote them.
@@ -27,30 +27,43 @@ class Logins(Session):
         from engine.authorized_keys import AuthorizedKeys
 
         await self._require_keeper(Action.SEE_KEYS)
-        return await asyncio.to_thread(AuthorizedKeys(file).known)
+        return await asyncio.to_thread(lambda: AuthorizedKeys(file).known())
 
     async def key_line(self, user: str, key: str, program: Sequence[str]) -> str:
         """The line of authorized_keys that lets `user` in with a public key; it is not written.
 
         `program` are the words that start Backstay. Raises `NotAllowed` and `Invalid`.
         """
-        from engine.authorized_keys import key_line, parse_key
+        from engine.authorized_keys import key_line
+        from engine.public_key import parse_key
 
         await self._require_keeper(Action.SEE_KEYS)
         self._check_login(user)
         return key_line(user, parse_key(key), program, self.home)
 
     async def add_key(self, user: str, key: str, file: Path, program: Sequence[str]) -> UserKey:
-        """Let `user` in with a public key. Raises what `key_line` and `keys` raise, and `Taken`."""
-        from engine.authorized_keys import AuthorizedKeys, key_line, parse_key
+        """Let `user` in with a public key; a line for both that is there is brought up to date.
+
+        Raises what `key_line` and `keys` raise, and `Taken` where the key lets in somebody else,
+        or into another home.
+        """
+        from engine.authorized_keys import AuthorizedKeys, key_line
+        from engine.public_key import parse_key
 
         await self._require_keeper(Action.ADD_KEY, user)
         self._check_login(user)
         parsed = parse_key(key)
         line = key_line(user, parsed, program, self.home)
+
+        def look() -> AuthorizedKeys:
+            keys = AuthorizedKeys(file)
+            keys.check_free(user, parsed, self.home)
+            return keys
+
+        keys = await asyncio.to_thread(look)
         # Told before it is done: a key that is there was always told of.
         await self._access.record(Action.ADD_KEY, detail=f"{user}, {parsed.fingerprint}")
-        return await asyncio.to_thread(AuthorizedKeys(file).add, user, parsed, line)
+        return await asyncio.to_thread(keys.add, user, parsed, line, self.home)
 
     async def remove_key(
         self, user: str, file: Path, *, fingerprint: str | None = None
@@ -62,8 +75,10 @@ class Logins(Session):
         from engine.authorized_keys import AuthorizedKeys
 
         await self._require_keeper(Action.REMOVE_KEY, user)
-        await self._access.record(Action.REMOVE_KEY, detail=f"{user}, {fingerprint or 'all keys'}")
-        return await asyncio.to_thread(AuthorizedKeys(file).remove, user, fingerprint)
+        going = await asyncio.to_thread(lambda: AuthorizedKeys(file).of(user, fingerprint))
+        told = ", ".join([user, *(key.fingerprint for key in going)])
+        await self._access.record(Action.REMOVE_KEY, detail=told)
+        return await asyncio.to_thread(lambda: AuthorizedKeys(file).remove(user, fingerprint))
 
     async def begin_session(self, source: str, what: str) -> None:
         """Note in the audit trail that the user has come in, from where, and for what."""

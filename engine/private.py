@@ -65,7 +65,7 @@ def _check(path: Path, state: os.stat_result, *, secret: bool) -> None:
     if state.st_uid not in (us, 0):
         raise HomeUnsafe(
             f"{path} belongs to user {state.st_uid}, not to you (user {us}).",
-            hint="Nothing was changed. Run this as its owner, or choose another home with --home.",
+            hint="Nothing was changed. Run this as its owner, or choose another place.",
         )
     mode = stat.S_IMODE(state.st_mode)
     what = ""
@@ -75,9 +75,11 @@ def _check(path: Path, state: os.stat_result, *, secret: bool) -> None:
         what = "can be read by other users"
     if what:
         only_us = "700" if folder else "600"
+        mend = f"Look through it, then: chmod {only_us} {path}"
+        if mode & stat.S_ISVTX:
+            mend = "It is a folder for everybody: choose one of your own."
         raise HomeUnsafe(
-            f"{path} {what} (its mode is {mode:04o}).",
-            hint=f"Nothing was changed. Look through it, then: chmod {only_us} {path}",
+            f"{path} {what} (its mode is {mode:04o}).", hint=f"Nothing was changed. {mend}"
         )
 
 

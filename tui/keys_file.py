@@ -10,7 +10,7 @@ import click
 
 file_option = click.option(
     "--file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # what is wrong with it the engine tells
     metavar="FILE",
     help="The file to use. [default: .ssh/authorized_keys of this account]",
 )

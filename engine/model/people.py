@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.model.written import Json, iso
@@ -44,12 +45,16 @@ class Invitation(NamedTuple):
 
 
 class UserKey(NamedTuple):
-    """A public key that lets somebody in over SSH; `fingerprint` as ``ssh-keygen -l`` prints it."""
+    """A public key that lets somebody in over SSH, to one home.
+
+    `fingerprint` is as ``ssh-keygen -l`` prints it.
+    """
 
     user: str
     type: str
     fingerprint: str
     comment: str
+    home: Path
 
     def as_json(self) -> Json:
         """The stable keys of a user's key."""
@@ -58,6 +63,7 @@ class UserKey(NamedTuple):
             "type": self.type,
             "fingerprint": self.fingerprint,
             "comment": self.comment,
+            "home": str(self.home),
         }
 
 

@@ -22,7 +22,7 @@ ANA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVmVmVmVmVmVmVmVmVmVmVmVmVmVmVmVmVmV
 RUI = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIi rui"
 KEEPER = login_name()
 NOT_ALLOWED = 3
-KEY_KEYS = {"user", "type", "fingerprint", "comment"}
+KEY_KEYS = {"user", "type", "fingerprint", "comment", "home"}
 
 
 class Keys:
@@ -69,13 +69,14 @@ def test_a_key_is_added_listed_and_removed(access: Keys, backstay: Runner) -> No
     assert added["fingerprint"] in access("list").out
     one = access("remove", "rui", "--key", keys[1]["fingerprint"], "--json").json
     assert one == [keys[1]]
-    assert access("remove", "ana").out == "1 key lets ana in no more.\n"
+    assert access("remove", "ana").out.startswith("1 key lets ana in no more.\n")
+    assert access("remove", "ana").code == 4
     assert access("list", "--json").json == []
     assert access.audit() == [
         (KEEPER, "add key", "allowed", f"ana, {added['fingerprint']}"),
         (KEEPER, "add key", "allowed", f"rui, {keys[1]['fingerprint']}"),
         (KEEPER, "remove key", "allowed", f"rui, {keys[1]['fingerprint']}"),
-        (KEEPER, "remove key", "allowed", "ana, all keys"),
+        (KEEPER, "remove key", "allowed", f"ana, {added['fingerprint']}"),
     ]
 
 
@@ -127,8 +128,8 @@ def test_a_key_under_the_name_of_the_account_is_refused(access: Keys) -> None:
     ("user", "text", "said"),
     [
         ("ana", "rubbish", "not the type of a public key"),
-        ("ana", f"{ANA}\n{RUI}", "2 keys where one is wanted"),
-        ("ana", "", "0 keys where one is wanted"),
+        ("ana", f"{ANA}\n{RUI}", "2 lines where one key is wanted"),
+        ("ana", "", "no key in what was given"),
         ("ana", "-----BEGIN OPENSSH PRIVATE KEY-----", "private key"),
         ('ana" ssh-rsa', ANA, "cannot be a user's name"),
         ("-ana", ANA, "cannot be a user's name"),
@@ -153,6 +154,19 @@ def test_a_key_that_lets_somebody_else_in_is_refused(access: Keys) -> None:
     told = access("add-key", "rui", str(access.public), "--json")
     assert told.error["name"] == "Taken"
     assert [key["user"] for key in access("list", "--json").json] == ["ana"]
+    assert len(access.audit()) == 1  # what was not done is not told of
+
+
+def test_a_key_for_another_home_is_listed_with_it(access: Keys, backstay: Runner) -> None:
+    assert access("add-key", "ana", str(access.public)).code == 0
+    text = access.file.read_text()
+    access.file.write_text(text.replace(str(backstay.home), "/srv/moved"))
+    assert "/srv/moved" in access("list").out
+    again = access("add-key", "ana", str(access.public))
+    assert "lets ana in to /srv/moved already" in again.err
+    assert access("remove", "ana").code == 0
+    assert access("add-key", "ana", str(access.public)).code == 0
+    assert "Home" not in access("list").out
 
 
 def test_a_file_that_cannot_be_read_is_told(access: Keys, tmp_path: Path) -> None:

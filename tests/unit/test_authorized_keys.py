@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import base64
 import os
+import pwd
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from engine.authorized_keys import BEFORE, BEGIN, END, AuthorizedKeys, key_line, parse_key
-from engine.errors import BackstayError, Damaged, HomeUnsafe, Invalid, NotFound, Taken
+from engine.authorized_keys import BEFORE, BEGIN, END, AuthorizedKeys, key_line
+from engine.errors import (
+    BackstayError,
+    Damaged,
+    HomeUnsafe,
+    Invalid,
+    NotFound,
+    StorageFailed,
+    Taken,
+)
+from engine.public_key import parse_key
 
 PROGRAM = ["/opt/back stay/bin/python", "-I", "-m", "tui"]
 KEYGEN = shutil.which("ssh-keygen") or ""
@@ -23,9 +34,9 @@ THEIRS = (
 )
 
 
-def put(keys: AuthorizedKeys, user: str, text: str) -> None:
+def put(keys: AuthorizedKeys, user: str, text: str, home: Path = HOME) -> None:
     key = parse_key(text)
-    keys.add(user, key, key_line(user, key, PROGRAM, HOME))
+    keys.add(user, key, key_line(user, key, PROGRAM, home), home)
 
 
 @pytest.fixture
@@ -41,7 +52,7 @@ def test_a_line_forces_one_command_and_its_parts_are_found_again(keys: Authorize
         "--home '/srv/it'\\\"'\\\"'s here' session --as ana\" " + ANA
     )
     (found,) = keys.known()
-    assert (found.user, found.comment) == ("ana", "ana@laptop")
+    assert (found.user, found.comment, found.home) == ("ana", "ana@laptop", HOME)
     assert keys.path.stat().st_mode & 0o777 == 0o600
     assert keys.path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -69,19 +80,91 @@ def test_a_key_belongs_to_one_person_and_opens_nothing_else(keys: AuthorizedKeys
     before = keys.path.read_bytes()
     with pytest.raises(Taken, match="lets ana in already"):
         put(keys, "rui", ANA.replace("ana@laptop", "other"))
+    with pytest.raises(Taken, match=f"lets ana in to {HOME} already"):
+        put(keys, "ana", ANA, Path("/srv/other"))
     assert keys.path.read_bytes() == before
     keys.path.write_bytes(RUI.encode() + b"\n" + before)
     with pytest.raises(Taken, match="opens more than Backstay"):
         put(keys, "rui", RUI)
 
 
+def test_adding_a_key_again_brings_its_line_up_to_date(keys: AuthorizedKeys) -> None:
+    put(keys, "ana", ANA)
+    put(keys, "rui", RUI)
+    before = keys.path.stat()
+    put(keys, "ana", ANA)
+    assert keys.path.stat() == before  # nothing to do
+    key = parse_key(ANA)
+    keys.add("ana", key, key_line("ana", key, ["/opt/new/python"], HOME), HOME)
+    assert [each.user for each in keys.known()] == ["ana", "rui"]
+    assert b'command="/opt/new/python --home ' in keys.path.read_bytes()
+
+
+def test_keys_that_are_added_at_once_are_all_there(keys: AuthorizedKeys) -> None:
+    def add(number: int) -> None:
+        blob = base64.b64decode(ANA.split()[1])[:-2] + number.to_bytes(2)
+        put(
+            AuthorizedKeys(keys.path),
+            f"user{number}",
+            f"ssh-ed25519 {base64.b64encode(blob).decode()}",
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(24)))
+    assert {each.user for each in keys.known()} == {f"user{number}" for number in range(24)}
+
+
+def test_a_link_stays_and_what_it_leads_to_is_changed(tmp_path: Path) -> None:
+    for name in ("ssh", "elsewhere"):
+        (tmp_path / name).mkdir(mode=0o700)
+    link, target = tmp_path / "ssh" / "authorized_keys", tmp_path / "elsewhere" / "keys"
+    link.symlink_to(target)
+    put(AuthorizedKeys(link), "ana", ANA)
+    put(AuthorizedKeys(link), "rui", RUI)
+    assert link.readlink() == target
+    assert [each.user for each in AuthorizedKeys(target).known()] == ["ana", "rui"]
+    for folder in (link.parent, target.parent):
+        folder.chmod(0o770)
+        with pytest.raises(HomeUnsafe, match=f"{folder} can be changed"):
+            AuthorizedKeys(link).remove("ana")
+        folder.chmod(0o700)
+
+
+def test_a_folder_of_the_account_that_others_can_change_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "account" / "deep").mkdir(parents=True)
+    entry = pwd.getpwuid(os.getuid())
+    account = pwd.struct_passwd((*entry[:5], str(tmp_path / "account"), entry[6]))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: account)
+    keys = AuthorizedKeys(tmp_path / "account" / "deep" / ".ssh" / "authorized_keys")
+    tmp_path.chmod(0o777)  # above the account's folder: sshd does not look there
+    put(keys, "ana", ANA)
+    (tmp_path / "account").chmod(0o777)  # sshd would let nobody in
+    for call in (keys.known, lambda: put(keys, "rui", RUI)):
+        with pytest.raises(HomeUnsafe, match=f"{tmp_path / 'account'} can be changed"):
+            call()
+    (tmp_path / "account").chmod(0o1777)
+    with pytest.raises(HomeUnsafe) as told:
+        keys.known()
+    assert "chmod" not in told.value.hint
+
+
+def test_keys_that_cannot_be_read_are_not_told_as_none(keys: AuthorizedKeys) -> None:
+    keys.path.parent.mkdir(mode=0o700)
+    keys.path.symlink_to(keys.path)
+    for call in (keys.known, lambda: put(keys, "ana", ANA)):
+        with pytest.raises(StorageFailed, match="cannot be read"):
+            call()
+
+
 def test_one_key_of_several_is_removed(keys: AuthorizedKeys) -> None:
     put(keys, "ana", ANA)
     put(keys, "ana", RUI)
     first, second = keys.known()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match='No key "SHA256:other" lets ana in'):
         keys.remove("ana", "SHA256:other")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="No key lets rui in"):
         keys.remove("rui")
     assert keys.remove("ana", first.fingerprint) == [first]
     assert keys.known() == [second]
@@ -92,6 +175,7 @@ def test_one_key_of_several_is_removed(keys: AuthorizedKeys) -> None:
     [
         BEGIN + b"\n" + ANA.encode() + b"\n" + END + b"\n",  # a key that could start anything
         BEGIN + b"\nrubbish\n" + END + b"\n",
+        BEGIN + b'\nrestrict,pty,command="x session --as ana" ' + ANA.encode() + b"\n" + END,
         BEGIN + b"\n",
         END + b"\n" + BEGIN + b"\n",
         (BEGIN + b"\n" + END + b"\n") * 2,
@@ -128,8 +212,12 @@ def test_a_file_that_is_too_large_is_refused(keys: AuthorizedKeys) -> None:
         put(keys, "ana", ANA)
 
 
+def _field(content: bytes) -> bytes:
+    return len(content).to_bytes(4) + content
+
+
 def _of_type(kind: bytes, rest: bytes) -> str:
-    blob = len(kind).to_bytes(4) + kind + rest
+    blob = _field(kind) + rest
     return f"{kind.decode()} {base64.b64encode(blob).decode()}"
 
 
@@ -148,6 +236,14 @@ BAD_KEYS = {
         b"ecdsa-sha2-nistp256", b"\x00\x00\x00\x08nistp256\x00\x00\x00\x01\x04"
     ),
     "very long": "ssh-ed25519 " + "A" * 20_000,
+    "only remarks": "# ssh-ed25519\n\n",
+    "a token's key without a point": _of_type(b"sk-ssh-ed25519@openssh.com", b""),
+    "a token's key with half a point": _of_type(
+        b"sk-ssh-ed25519@openssh.com", _field(bytes(16)) + _field(b"ssh:")
+    ),
+    "a token's key on another curve": _of_type(
+        b"sk-ecdsa-sha2-nistp256@openssh.com", _field(b"nistp256") + _field(bytes(97)) + _field(b"")
+    ),
 }
 
 
@@ -157,6 +253,17 @@ def test_a_bad_key_is_refused(text: str) -> None:
         parse_key(text)
     assert told.value.hint
     assert "PRIVATE" not in told.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (b"sk-ssh-ed25519@openssh.com", (bytes(32), b"ssh:")),
+        (b"sk-ecdsa-sha2-nistp256@openssh.com", (b"nistp256", bytes(65), b"ssh:")),
+    ],
+)
+def test_a_key_in_a_token_is_taken(kind: bytes, fields: tuple[bytes, ...]) -> None:
+    assert parse_key(_of_type(kind, b"".join(map(_field, fields)))).type == kind.decode()
 
 
 def test_a_comment_cannot_do_anything() -> None:

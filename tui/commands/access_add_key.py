@@ -23,7 +23,7 @@ _LONGEST = 64 * 1024  # characters of a file with a key
     example="backstay access add-key ana ana.pub\nbackstay access add-key ana - --print < ana.pub",
 )
 @click.argument("user")
-@click.argument("keyfile", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("keyfile", type=click.Path(path_type=Path, allow_dash=True, readable=False))
 @click.option("--print", "prints", is_flag=True, help="Print the line instead of writing it.")
 @file_option
 @pass_invocation

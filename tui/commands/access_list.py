@@ -35,5 +35,8 @@ def command(invocation: Invocation, file: Path | None) -> None:
         Column("Comment", least=8, drop=1),
     ]
     rows = [[key.user, key.type, key.fingerprint, key.comment] for key in keys]
+    if any(key.home != invocation.home for key in keys):
+        columns.append(Column("Home", least=8))
+        rows = [[*row, str(key.home)] for row, key in zip(rows, keys, strict=True)]
     laid_out = table(columns, rows, layout())
     print_lines([*laid_out.lines, *laid_out.note()])

@@ -31,4 +31,5 @@ def command(invocation: Invocation, user: str, key: str | None, file: Path | Non
         print_json([each.as_json() for each in gone])
     else:
         went = counted(len(gone), "key lets", "keys let")
-        print_lines([plain(f"{went} {user} in no more.")])
+        open_ones = "A session of theirs that is open goes on until it is left."
+        print_lines([plain(f"{went} {user} in no more."), open_ones])
