@@ -68,7 +68,6 @@ def test_untouched_fields_follow_and_touched_ones_stay() -> None:
 
 
 def test_what_is_not_saved_is_told_from_and_to() -> None:
-    names = {"on": "daily backup", "at": "time", "zone": "zone", "keep": "keep"}
     draft = SAVED._replace(at="", keep="3")
-    assert told(names, SAVED, draft) == ["time 03:00 → none", "keep 7 → 3"]
-    assert told(names, OFF, SAVED._replace(at="04:30")) == ["daily backup off → on"]
+    assert told(SAVED, draft) == ["time 03:00 → none", "number to keep 7 → 3"]
+    assert told(OFF, SAVED._replace(at="04:30")) == ["daily backup off → on"]

@@ -9,31 +9,26 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from engine import BackstayError, Backup, BackupState, Health, HealthState, NotFound, Plan
+from engine import BackstayError, Backup, Health, HealthState, NotFound, Plan
+from tui.screens.backup_deeds import ACTIONS, bindings, menu_items
+from tui.screens.backup_rows import backup_row, details, oddities, sums
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.widgets.facts import Facts
 from tui.widgets.health_strip import HealthStrip
-from tui.widgets.menu import Menu, MenuItem
-from tui.widgets.rows import Cell, Row, Rows
-from tui.widgets.sizes import bar, odd_sizes
+from tui.widgets.menu import Menu
+from tui.widgets.rows import Rows
+from tui.widgets.sizes import odd_sizes
 from tui.widgets.state import State
 from tui.wording import (
-    NONE,
     brief,
-    counted,
     date_alone,
     date_in_column,
     day_there,
-    how_old,
-    number,
-    size,
     with_zone,
 )
 
-_LATER = "comes with a later version"
 _DATE = 20  # columns of a title that names a zone, so that the dates below it are wider
-_ODDITIES = 2  # backups of an odd size that a sentence is said of
 
 
 class Shown(NamedTuple):
@@ -63,30 +58,7 @@ class BackupsPage(ListPage[Shown]):
         ),
         Binding("escape", "back", "back", tooltip="Go back"),
         Binding("J", "jobs", "jobs", tooltip="The jobs of the project"),
-        Binding(
-            "n",
-            "restore",
-            "new project from the backup",
-            show=False,
-            tooltip="New project from the backup",
-        ),
-        Binding(
-            "v",
-            "verify",
-            "prove that the backup restores",
-            show=False,
-            tooltip="Prove now that the backup restores",
-        ),
-        Binding(
-            "c", "contents", "contents of the backup", show=False, tooltip="Contents of the backup"
-        ),
-        Binding(
-            "y",
-            "copy_id",
-            "copy the id of the backup",
-            show=False,
-            tooltip="Copy the id of the backup",
-        ),
+        *bindings(),
     ]
     noun = ("backup", "backups")
     orders = ("date", "size", "kind")
@@ -139,10 +111,8 @@ class BackupsPage(ListPage[Shown]):
         """The backups in the order that was chosen."""
         strip = self.query_one(HealthStrip)
         strip.tell(data.health, self.backstay.now, worker_stays=data.worker_stays)
-        zone = data.plan.zone
-        now = self.backstay.now
+        zone, now = data.plan.zone, self.backstay.now
         odd = odd_sizes(data.backups)
-        most = max((backup.size for backup in data.backups), default=0)
         columns = [
             Column(self.heading("date", with_zone("Date", zone, _DATE))),
             Column("Age", least=6),
@@ -151,22 +121,14 @@ class BackupsPage(ListPage[Shown]):
             Column(self.heading("kind", "Kind", rising=True), drop=1),
             Column("Restorable"),
         ]
+        most = max((backup.size for backup in data.backups), default=0)
         rows = [
-            Row(
-                backup.id,
-                [
-                    Cell(date_in_column(backup.date, zone)),
-                    Cell(how_old(backup.date, now), "dim"),
-                    Cell(size(backup.size)),
-                    Cell(bar(backup.size, most) + (" !" if backup.id in odd else "  "), "dim"),
-                    Cell(backup.kind.value, "dim"),
-                    restorable(backup),
-                ],
-            )
+            backup_row(backup, zone, now, bar_of=most, odd=backup.id in odd)
             for backup in self._sorted(data.backups)
         ]
         self._show_details()
-        return Listed(columns, rows, [*_sums(data), *_oddities(data.backups, odd, zone)])
+        summary = [*sums(data.backups, data.plan), *oddities(data.backups, odd, zone)]
+        return Listed(columns, rows, summary)
 
     def _sorted(self, backups: Sequence[Backup]) -> list[Backup]:
         order = self.orders[self.order]
@@ -209,38 +171,7 @@ class BackupsPage(ListPage[Shown]):
         backup = self.selected
         if backup is None or self.data is None:
             return
-        zone = self.data.plan.zone
-        verified = date_in_column(backup.verified, zone) if backup.verified else "not yet"
-        self.query_one("#details", Facts).tell(
-            [
-                ("Id", backup.id),
-                ("Data", size(backup.data)),
-                ("Size", size(backup.size)),
-                ("Added", size(backup.added)),
-                ("Devices", number(backup.devices)),
-                ("Variables", number(backup.variables)),
-                ("Actions", number(backup.actions)),
-                ("Analyses", number(backup.analyses)),
-                ("Accounts", number(backup.accounts)),
-                ("Verified", verified),
-                ("Missing", counted(backup.missing, "device") if backup.missing else NONE),
-                ("", ""),
-                ("Not in it", "analysis code and logs,"),
-                ("", "uploaded files, tokens"),
-            ]
-        )
-
-    def menu_items(self, backup: Backup) -> list[MenuItem]:
-        """What can be done with a backup; what cannot says why."""
-        damaged = "" if backup.state is BackupState.COMPLETE else "it is damaged"
-        return [
-            MenuItem("n", "New project from backup…", "restore", damaged),
-            MenuItem("c", "Contents", "contents", damaged),
-            MenuItem("d", "Compare with…", "compare", _LATER),
-            MenuItem("v", "Verify now", "verify"),
-            MenuItem("y", "Copy id", "copy_id"),
-            MenuItem("e", "Export…", "export", _LATER),
-        ]
+        self.query_one("#details", Facts).tell(details(backup, self.data.plan.zone))
 
     def action_menu(self) -> None:
         """Open the menu of the selected backup beside its row."""
@@ -248,7 +179,7 @@ class BackupsPage(ListPage[Shown]):
         if backup is None or self.data is None or self.menu_is_open:
             return
         title = date_in_column(backup.date, self.data.plan.zone)
-        self.mount(Menu(title, self.menu_items(backup), self.rows.place_of_selected()))
+        self.mount(Menu(title, menu_items(backup), self.rows.place_of_selected()))
 
     @on(Rows.Opened)
     @on(Rows.MenuAsked)
@@ -278,7 +209,7 @@ class BackupsPage(ListPage[Shown]):
         """What needs a backup, or rights, is offered only where they are there."""
         if self.menu_is_open:
             return super().check_action(action, parameters)
-        if action in ("menu", "restore", "copy_id", "contents", "verify"):
+        if action == "menu" or action in ACTIONS:
             return self.selected is not None
         if action in ("back_up", "main_database", "jobs"):
             return self.data is not None
@@ -343,37 +274,3 @@ class BackupsPage(ListPage[Shown]):
     def action_jobs(self) -> None:
         """Show the project's jobs."""
         self.backstay.open_jobs(self.project, self.project_name)
-
-
-def restorable(backup: Backup) -> Cell:
-    """Whether a backup restores, as far as that is known: a glyph and a word."""
-    if backup.state is not BackupState.COMPLETE:
-        return Cell("✗ damaged", "bad")
-    if backup.missing:
-        return Cell("! incomplete", "warn")
-    return Cell("✓ proved", "good") if backup.verified else Cell("· not yet", "dim")
-
-
-def _sums(data: Shown) -> list[str]:
-    backups, plan = data.backups, data.plan
-    if not backups:
-        return []
-    added, stands_for = sum(each.added for each in backups), sum(each.data for each in backups)
-    line = f"{counted(len(backups), 'backup')}, {size(added)} for {size(stands_for)} of data."
-    whole = [backup for backup in backups if backup.state is BackupState.COMPLETE]
-    if len(whole) >= plan.keep:
-        oldest = whole[plan.keep - 1]
-        line += f" The next one replaces {date_alone(oldest.date, plan.zone)}."
-    return [line]
-
-
-def _oddities(backups: Sequence[Backup], odd: dict[str, float], zone: str | None) -> list[str]:
-    """Sentences on the newest backups of an odd size; each is marked in the list."""
-    said = []
-    for backup in [each for each in backups if each.id in odd][:_ODDITIES]:
-        change = odd[backup.id]
-        how = f"{-change:.0%} smaller" if change < 0 else f"{change:.0%} larger"
-        missing = f": {counted(backup.missing, 'device')} had no data" if backup.missing else ""
-        day = date_alone(backup.date, zone)
-        said.append(f"! {day} is {how} than those before it{missing}.".replace("%", " %"))
-    return said

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from textual import on, work
@@ -14,39 +11,23 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input
 
-from engine import (
-    BackstayError,
-    Backup,
-    Invalid,
-    NotAllowed,
-    NotFound,
-    Plan,
-    Project,
-    Storage,
-)
+from engine import BackstayError, Invalid, NotAllowed, NotFound, Plan, Project, Storage
 from tui.dialogs.confirm import Confirm
-from tui.plain_text import cells
 from tui.screens.page import Page
-from tui.screens.schedule_draft import (
-    FIELDS,
-    Draft,
-    change,
-    draft_of,
-    followed,
-    told,
-    touched,
+from tui.screens.schedule_check import Checked, check
+from tui.screens.schedule_draft import FIELDS, Draft, change, draft_of, followed, told, touched
+from tui.screens.schedule_told import (
+    facts_told,
+    going_asked,
+    going_told,
+    runs_told,
+    summary,
+    unsaved_told,
 )
 from tui.widgets.choice import Choice
 from tui.widgets.form import Field, FormLine
-from tui.widgets.told import Block, Told
-from tui.wording import brief, counted, date_alone, date_there, day_there, listed, size
-
-_NAMES = {"on": "daily backup", "at": "time", "zone": "time zone", "keep": "number to keep"}
-_APART = "   "  # between two runs in a line
-_NAMED = 9  # backups that are named where more would go
-_NO_WORKER = "No worker runs: start one with backstay worker."
-_NO_NUMBER = Invalid("A number is missing.", hint="Give how many backups to keep.")
-_NOTHING = "Nothing was changed. "  # how the engine's hints begin, where this is plain to see
+from tui.widgets.told import Told
+from tui.wording import counted
 
 
 class Shown(NamedTuple):
@@ -56,15 +37,6 @@ class Shown(NamedTuple):
     storage: Storage
     project: Project
     worker_stays: bool
-
-
-class Checked(NamedTuple):
-    """What the engine says of a draft: its plan, or what is wrong, and the backups that go."""
-
-    draft: Draft
-    plan: Plan | None  # None where its time or zone is wrong
-    wrong: dict[str, Invalid]
-    going: Sequence[Backup] = ()
 
 
 class MainDatabasePage(Page[Shown]):
@@ -141,7 +113,15 @@ class MainDatabasePage(Page[Shown]):
         first = self._saved is None
         self._follow(data.plan)
         self._fill()
-        self._tell_facts(data)
+        facts = facts_told(
+            data.plan,
+            data.storage,
+            data.project,
+            worker_stays=data.worker_stays,
+            machine=self.backstay.machine,
+            now=self.backstay.now,
+        )
+        self.query_one("#facts", Told).tell(*facts)
         self._display(True)
         if first:
             self.query_one("#on").focus()
@@ -256,34 +236,9 @@ class MainDatabasePage(Page[Shown]):
             self.could_not_read(error)
 
     async def _check(self) -> Checked | None:
-        """Ask the engine what it makes of the draft, field by field where it refuses it."""
-        saved, draft = self._saved, self._draft
-        if saved is None or draft is None:
+        if self._saved is None or self._draft is None:
             return None
-        preview, wrong = partial(self.backstay.engine.preview_schedule, self.project), {}
-        checks: dict[str, Callable[[], Awaitable[Plan]]] = {}
-        if draft.on:
-            # Each beside something that is right: what is refused then is the field itself.
-            checks["at"] = partial(preview, at=draft.at, zone="UTC")
-            checks["zone"] = partial(preview, at="00:00", zone=draft.zone or None)
-        if draft.keep:
-            checks["keep"] = partial(preview, keep=int(draft.keep), off=True)
-        else:
-            wrong["keep"] = _NO_NUMBER
-        for field, check in checks.items():
-            try:
-                await check()
-            except Invalid as error:
-                wrong[field] = error
-        keep = saved.keep if "keep" in wrong else draft.keep
-        plan, what = None, change(saved, draft._replace(keep=keep))
-        if wrong.keys() <= {"keep"}:
-            plan = await preview(**what._asdict())
-        fewer = what.keep is not None and what.keep < int(saved.keep)
-        going: Sequence[Backup] = ()
-        if fewer:
-            going = await self.backstay.engine.would_remove(self.project, keep=what.keep)
-        return Checked(draft, plan, wrong, going)
+        return await check(self.backstay.engine, self.project, self._saved, self._draft)
 
     def _tell_checked(self, checked: Checked) -> None:
         for field in FIELDS:
@@ -294,86 +249,27 @@ class MainDatabasePage(Page[Shown]):
         if "keep" not in checked.wrong:
             backups = "backup" if checked.draft.keep.lstrip("0") == "1" else "backups"
             self._line("keep").say(f"most recent {backups}")
-        self.query_one("#runs", Told).tell(("Next runs", self._runs(checked)))
-        self.query_one("#going", Told).tell(("", self._going(checked)))
+        runs, zone = self.query_one("#runs", Told), self._zone
+        stays = self.data is None or self.data.worker_stays
+        runs.tell(("Next runs", runs_told(checked, worker_stays=stays, room=runs.room)))
+        going = going_told(checked, zone, room=runs.room)
+        self.query_one("#going", Told).tell(("", going))
 
-    def _runs(self, checked: Checked) -> list[str]:
-        """The next runs, as many in a line as there is room for, and what clocks do to them."""
-        plan = checked.plan
-        if plan is None:
-            return ["not known while something is wrong here"]
-        if not plan.runs:
-            return ["none"]
-        lines = self._beside_one_another([moment_text(run.due, plan.zone) for run in plan.runs])
-        for run in plan.runs:
-            if run.remark:
-                lines.append(f"! {date_alone(run.due, plan.zone)}: {run.remark}.")
-        if self.data is not None and not self.data.worker_stays:
-            lines.append(f"! {_NO_WORKER}")
-        return lines
-
-    def _going(self, checked: Checked) -> list[str]:
-        """What saving leads to for the backups that are there."""
-        if "keep" in checked.wrong:
-            return [advice(checked.wrong["keep"])]
-        going = checked.going
-        if not going:
-            return ["Saving deletes nothing."]
-        zone = self.data.plan.zone if self.data else None
-        named, more = _to_name(going)
-        lines = self._beside_one_another([moment_text(backup.date, zone) for backup in named])
-        if more:
-            lines.append(f"and {more:,} more, up to {date_there(going[-1].date, zone)}")
-        return [f"! The next clean-up removes {counted(len(going), 'backup')}:", *lines]
-
-    def _beside_one_another(self, texts: Sequence[str]) -> list[str]:
-        """Texts of one width, as many in a line as there is room for."""
-        room = self.query_one("#runs", Told).room
-        many = max(1, (room + cells(_APART)) // (cells(texts[0]) + cells(_APART)))
-        return [_APART.join(texts[at : at + many]) for at in range(0, len(texts), many)]
-
-    # Facts
-
-    def _tell_facts(self, data: Shown) -> None:
-        storage, now = data.storage, self.backstay.now
-        kept = "encrypted" if storage.encrypted else "! Not encrypted"
-        cleaned = "no clean-up yet"
-        if storage.cleaned:
-            cleaned = f"last clean-up {brief(now - storage.cleaned)} ago"
-        stored = [
-            f"{kept}, on {self.backstay.machine} in {short_path(storage.place)}",
-            f"{size(storage.size)} with all projects here, {cleaned}",
-        ]
-        worker = "runs, and keeps the schedule" if data.worker_stays else "none runs"
-        blocks: list[Block] = [
-            ("Stored", stored),
-            ("Owners", [listed(data.project.owners)]),
-            ("Collaborators", [listed(data.project.collaborators) or "none"]),
-            ("Worker", [worker]),
-        ]
-        if data.plan.notes:
-            blocks.append(("Lately", data.plan.notes))
-        self.query_one("#facts", Told).tell(*blocks)
+    @property
+    def _zone(self) -> str | None:
+        """The zone that dates of backups are told in: the one that is set."""
+        return self.data.plan.zone if self.data else None
 
     def _tell_unsaved(self) -> None:
         """Say whether something is not saved, what others set, and what keeps it from saving."""
-        lines: list[str] = []
-        if self._meanwhile:
-            theirs = [f"{_NAMES[field]} is {value}" for field, value in self._meanwhile.items()]
-            stays = " What you changed stays until you save it." if self.dirty else ""
-            lines.append(f"! Changed by someone else meanwhile: {listed(theirs)} now.{stays}")
-        if self.dirty:
-            error = self._error
-            lines.append(f"● not saved: {', '.join(self._unsaved())}")
-            if error is not None:
-                lines.append(f"✗ Saving is not possible: {error.message} {advice(error)}")
+        lines = unsaved_told(self._unsaved(), self._meanwhile, self._error)
         self.query_one("#unsaved", Told).tell(("", lines))
         self.refresh_bindings()
 
     def _unsaved(self) -> list[str]:
         if self._saved is None or self._draft is None:
             return []
-        return told(_NAMES, self._saved, self._draft)
+        return told(self._saved, self._draft)
 
     @property
     def _error(self) -> Invalid | None:
@@ -381,7 +277,7 @@ class MainDatabasePage(Page[Shown]):
         checked = self._checked
         if checked is None or checked.draft != self._draft:
             return None
-        return next(iter(checked.wrong.values()), None)
+        return checked.error
 
     # What can be done
 
@@ -408,27 +304,13 @@ class MainDatabasePage(Page[Shown]):
             self.backstay.tell_error(error)
 
     def _ask(self, checked: Checked) -> None:
-        zone = self.data.plan.zone if self.data else None
-        going = checked.going
-        named, more = _to_name(going)
-        dates = [date_there(backup.date, zone) for backup in named]
-        if more:
-            dates.append(f"and {more:,} more, up to {date_there(going[-1].date, zone)}")
-        lines = [
-            f"The next clean-up removes {counted(len(going), 'backup')} of {self.project_name}:",
-            "",
-            *(f"  {date}" for date in dates),
-            "",
-            "Nothing is removed now. Until then a larger number keeps them.",
-        ]
-        keep = counted(int(checked.draft.keep), "backup")
-
         def agreed(yes: bool | None) -> None:
             if yes:
                 self._set_soon(checked.draft)
 
-        question = f"Keep {keep} from now on?"
-        self.app.push_screen(Confirm(question, "\n".join(lines), f"Keep {keep}"), agreed)
+        keep = counted(int(checked.draft.keep), "backup")
+        text = going_asked(checked, self.project_name, self._zone)
+        self.app.push_screen(Confirm(f"Keep {keep} from now on?", text, f"Keep {keep}"), agreed)
 
     @work(exclusive=True, group="save")
     async def _set_soon(self, draft: Draft) -> None:
@@ -492,33 +374,3 @@ class MainDatabasePage(Page[Shown]):
         """Show what is further down, where the terminal is low."""
         form = self.query_one("#form")
         form.scroll_relative(y=by * max(1, form.size.height - 1), animate=False)
-
-
-def _to_name(going: Sequence[Backup]) -> tuple[Sequence[Backup], int]:
-    """The backups to be named, oldest first, and how many more there are."""
-    named = going if len(going) <= _NAMED + 1 else going[:_NAMED]
-    return named, len(going) - len(named)
-
-
-def moment_text(moment: datetime, zone: str | None) -> str:
-    """A moment on the clocks of a zone, in few columns: ``Tue 24 Nov 03:00``."""
-    return f"{date_alone(moment, zone)}{day_there(moment, zone)[3:]}"
-
-
-def advice(error: Invalid) -> str:
-    """What to give instead, for somebody who has not asked for a change yet."""
-    return error.hint.removeprefix(_NOTHING)
-
-
-def summary(plan: Plan) -> str:
-    """A plan in a sentence."""
-    kept = counted(plan.keep, "backup")
-    if plan.at is None:
-        return f"backups by hand only, the most recent {kept} kept."
-    return f"every day at {plan.at} ({plan.zone}), the most recent {kept} kept."
-
-
-def short_path(path: Path) -> str:
-    """A path, from ``~`` where it is in the user's own folder."""
-    own = Path.home()
-    return f"~/{path.relative_to(own)}" if path.is_relative_to(own) else str(path)

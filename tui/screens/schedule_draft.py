@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine import Plan
 
 FIELDS = ("on", "at", "zone", "keep")
+CALLED = {"on": "daily backup", "at": "time", "zone": "time zone", "keep": "number to keep"}
 _FIRST_TIME = "03:00"  # offered where there was no schedule yet
 
 
@@ -82,10 +82,10 @@ def change(saved: Draft, draft: Draft) -> Change:
     )
 
 
-def told(names: Mapping[str, str], saved: Draft, draft: Draft) -> list[str]:
+def told(saved: Draft, draft: Draft) -> list[str]:
     """What is not saved yet, in words, field by field."""
     return [
-        f"{names[field]} {saved.value(field) or 'none'} → {draft.value(field) or 'none'}"
+        f"{CALLED[field]} {saved.value(field) or 'none'} → {draft.value(field) or 'none'}"
         for field in touched(saved, draft)
         if saved.on or field not in ("at", "zone")
     ]
