@@ -21,6 +21,7 @@ from engine.model import (
     RestoreReport,
 )
 from engine.names import check_project_name, name_key, shown
+from engine.repository.manifest import DeviceEntry
 from engine.session import Gone, Session
 from engine.work import newest
 
@@ -77,18 +78,7 @@ class Backups(Session):
         return BackupDetails(
             backup=found.backup,
             project_name=found.project_name,
-            devices=tuple(
-                DeviceFacts(
-                    id=device.id,
-                    name=device.name,
-                    rows=device.rows,
-                    first=device.first_moment,
-                    last=device.last_moment,
-                    data=device.image.size if device.image else 0,
-                    missing=device.missing,
-                )
-                for device in manifest.devices
-            ),
+            devices=tuple(device_facts(device) for device in manifest.devices),
             content=CONTENT,
             notes=manifest.notes,
             encrypted=self._repository.encrypted,
@@ -195,3 +185,16 @@ class Backups(Session):
         if found is None:
             raise no_backup(ref)
         return found
+
+
+def device_facts(device: DeviceEntry) -> DeviceFacts:
+    """A device of a backup, as its manifest tells it."""
+    return DeviceFacts(
+        id=device.id,
+        name=device.name,
+        rows=device.rows,
+        first=device.first_moment,
+        last=device.last_moment,
+        data=device.image.size if device.image else 0,
+        missing=device.missing,
+    )

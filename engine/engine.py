@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.access import check_user_name, login_name
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
+from engine.contents import Inside
 from engine.home import Home
 from engine.invitations import Invitations
 from engine.logins import Logins
@@ -22,7 +23,7 @@ from engine.transfers import Transfers
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Records, Logins, Invitations, Transfers):
+class Engine(Projects, Outcomes, Inside, Records, Logins, Invitations, Transfers):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

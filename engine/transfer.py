@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from engine.names import shown
 from engine.project.demo.chunks import bounds, expired_before
 from engine.project.ids import IdPrefixes
 from engine.project.instance import Instance, find
+from engine.spans import milliseconds
 from engine.transfer_devices import DeviceRow, devices_of, make_device, make_file
 from engine.transfer_rows import (
     MUTABLE_LIMIT,
@@ -262,8 +263,8 @@ class _Transfer:
             source=str(source),
             target=str(target),
             variables=choice.variables,
-            since=_milliseconds(choice.since),
-            until=_milliseconds(choice.until),
+            since=milliseconds(choice.since),
+            until=milliseconds(choice.until),
             mutable=there.mutable,
             period=there.period,
             same_chunks=(device.mutable, device.period) == (there.mutable, there.period),
@@ -342,10 +343,6 @@ def _pairs(
             found = [d for d in theirs if d.id == device.id]
         pairs.append(_Pair(device, found[0] if found else None))
     return pairs
-
-
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.astimezone(UTC).timestamp() * 1000)
 
 
 def _expired(device: DeviceRow, now: datetime) -> int | None:

@@ -13,6 +13,7 @@ from engine.handle import Handle
 from engine.jobs import Jobs
 from engine.model import JobKind, JobState, TransferLine, TransferReport
 from engine.session import Gone
+from engine.spans import check_span
 
 if TYPE_CHECKING:
     from engine.transfer import Choice
@@ -138,17 +139,7 @@ def _choice(
 ) -> Choice:
     from engine.transfer import Choice
 
-    for moment in (since, until):
-        if moment is not None and moment.tzinfo is None:
-            raise Invalid(
-                "A moment without a time zone is not clear.",
-                hint="Nothing was changed. Give one such as 2026-11-23T00:00:00Z.",
-            )
-    if since is not None and until is not None and since >= until:
-        raise Invalid(
-            "The span of time ends before it begins.",
-            hint="Nothing was changed. Give an end that is later than the beginning.",
-        )
+    check_span(since, until)
     return Choice(tuple(devices), by_name, tuple(variables), since, until, create_missing)
 
 

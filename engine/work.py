@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from engine.aside import has_abandoned, remove_abandoned
 from engine.backup import facts
 from engine.catalog import Catalog, JobRow
 from engine.errors import BackstayError, NotFound
@@ -36,6 +37,7 @@ def clean(home: Home, repository: Repository) -> None:
         repository.storage.clean()
     with contextlib.suppress(OSError):
         home.empty_scratch()
+        remove_abandoned(home.path)
         home.remove_temporary_keys()
 
 
@@ -46,7 +48,8 @@ async def needs_mending(home: Home, catalog: Catalog, repository: Repository) ->
     known = await catalog.backups.ids()
 
     def look() -> bool:
-        return home.has_temporary_files() or not known.issuperset(repository.manifests())
+        left = home.has_temporary_files() or has_abandoned(home.path)
+        return left or not known.issuperset(repository.manifests())
 
     return await asyncio.to_thread(look)
 

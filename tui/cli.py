@@ -26,6 +26,7 @@ COMMANDS = (
     "backup",
     "backups",
     "show",
+    "contents",
     "verify",
     "quote",
     "restore",

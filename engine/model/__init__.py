@@ -15,6 +15,7 @@ from engine.model.backups import (
     LeaveOut,
     Storage,
 )
+from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
 from engine.model.jobs import Job, JobKind, JobState, Progress
 from engine.model.money import ActiveInterval, Charge, CostLine, Money, Prices, Quote, amount_text
 from engine.model.people import AuditCheck, AuditLine, Invitation, Member, Role, UserKey, Verdict
@@ -52,8 +53,10 @@ __all__ = [
     "Charge",
     "CleanUpReport",
     "ContentLine",
+    "Contents",
     "CostLine",
     "DamagedPart",
+    "DataRow",
     "Delivery",
     "DeviceFacts",
     "Encryption",
@@ -79,13 +82,17 @@ __all__ = [
     "Quote",
     "RestoreReport",
     "Role",
+    "RowsPage",
     "Storage",
     "TransferLine",
     "TransferReport",
     "UserKey",
+    "Value",
+    "VariableFacts",
     "Verdict",
     "VerifyReport",
     "WakeReport",
     "amount_text",
     "iso",
+    "moment_of",
 ]

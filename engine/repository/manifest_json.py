@@ -265,20 +265,8 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
 
     Raises `RepositoryDamaged` for anything that is not as it has to be, and `TooNew`.
     """
-    where = f"The manifest of backup {backup}"
-    try:
-        body = json.loads(raw.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise RepositoryDamaged(
-            f"{where} is damaged: it cannot be read.", hint=MANIFEST_HINT
-        ) from error
-    fields = _Fields(body, where)
-    found = fields.number("format")
-    if found > FORMAT:
-        raise TooNew(f"{where} has the format {found}; this Backstay knows {FORMAT}.")
+    fields, where = _read(raw, backup)
     main = fields.object("main")
-    if fields.text("backup", BACKUP_ID) != backup:
-        raise RepositoryDamaged(f"{where} belongs to another backup.", hint=MANIFEST_HINT)
     try:
         kind = BackupKind(fields.text("kind"))
         date = datetime.fromtimestamp(fields.number("date", 0, 1 << 47) / 1000, UTC)
@@ -333,6 +321,34 @@ def decode(raw: bytes, backup: str, chunk_size: int) -> Manifest:
                 f"{where} is damaged or forged: a {what} stands in it twice.", hint=MANIFEST_HINT
             )
     return manifest
+
+
+def decode_devices(raw: bytes, backup: str, chunk_size: int, ref: str) -> tuple[DeviceEntry, ...]:
+    """Read and check those devices of a manifest that have an id or a name; raises as `decode`."""
+    fields, where = _read(raw, backup)
+    return tuple(
+        _device(_Fields(item, where), chunk_size)
+        for item in fields.items("devices")
+        if isinstance(item, dict) and ref in (item.get("id"), item.get("name"))
+    )
+
+
+def _read(raw: bytes, backup: str) -> tuple[_Fields, str]:
+    """A manifest of a format that is known, and how an error names it."""
+    where = f"The manifest of backup {backup}"
+    try:
+        body = json.loads(raw.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise RepositoryDamaged(
+            f"{where} is damaged: it cannot be read.", hint=MANIFEST_HINT
+        ) from error
+    fields = _Fields(body, where)
+    found = fields.number("format")
+    if found > FORMAT:
+        raise TooNew(f"{where} has the format {found}; this Backstay knows {FORMAT}.")
+    if fields.text("backup", BACKUP_ID) != backup:
+        raise RepositoryDamaged(f"{where} belongs to another backup.", hint=MANIFEST_HINT)
+    return fields, where
 
 
 def _device(fields: _Fields, chunk_size: int) -> DeviceEntry:

@@ -9,6 +9,7 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
+from tui.moments import moment
 from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
 from tui.running import follow, with_engine
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Only this variable; may be repeated.",
 )
-@click.option("--since", metavar="T", help="Only from this moment on (ISO 8601; UTC if not said).")
-@click.option("--until", metavar="T", help="Only before this moment.")
+@click.option(
+    "--since",
+    metavar="T",
+    callback=moment,
+    help="Only from this moment on (ISO 8601; UTC if not said).",
+)
+@click.option("--until", metavar="T", callback=moment, help="Only before this moment.")
 @click.option("--create-missing", is_flag=True, help="Make the devices that the target lacks.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say what would be moved, and what is in the way."
@@ -49,8 +55,8 @@ def command(
     devices: tuple[str, ...],
     by_name: bool,
     variables: tuple[str, ...],
-    since: str | None,
-    until: str | None,
+    since: datetime | None,
+    until: datetime | None,
     create_missing: bool,
     dry_run: bool,
 ) -> None:
@@ -59,7 +65,6 @@ def command(
     Rows that are there already (same variable, time, value and group) are skipped; nothing is
     changed or removed. Stopped by Ctrl+C, what was moved stays: run it again to move the rest.
     """
-    first, last = _moment(since, "--since"), _moment(until, "--until")
 
     async def move(engine: Engine) -> TransferReport:
         if dry_run:
@@ -69,8 +74,8 @@ def command(
                 devices=devices,
                 by_name=by_name,
                 variables=variables,
-                since=first,
-                until=last,
+                since=since,
+                until=until,
                 create_missing=create_missing,
             )
         handle = await engine.transfer(
@@ -79,8 +84,8 @@ def command(
             devices=devices,
             by_name=by_name,
             variables=variables,
-            since=first,
-            until=last,
+            since=since,
+            until=until,
             create_missing=create_missing,
         )
         return await follow(handle, invocation)
@@ -90,20 +95,6 @@ def command(
         print_json(report.as_json())
     else:
         print_lines(_lines(report))
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    from datetime import UTC
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            "give a date such as 2026-11-23 or 2026-11-23T14:30:00+01:00.", param_hint=option
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _lines(report: TransferReport) -> list[str]:
