@@ -90,6 +90,8 @@ if TYPE_CHECKING:
         ProjectState,
         QuietItem,
         Quote,
+        RecoveredProject,
+        Recovery,
         RestoreReport,
         Role,
         RowsPage,
@@ -110,6 +112,10 @@ if TYPE_CHECKING:
     )
     from engine.records import (
         enter_recovery_key,
+    )
+    from engine.recovery import (
+        needs_key,
+        recover,
     )
     from engine.worker import (
         run_worker,
@@ -167,6 +173,8 @@ __all__ = [
     "ProjectState",
     "QuietItem",
     "Quote",
+    "RecoveredProject",
+    "Recovery",
     "RepositoryDamaged",
     "RestoreReport",
     "Role",
@@ -193,7 +201,9 @@ __all__ = [
     "login_name",
     "make_demo",
     "moment_of",
+    "needs_key",
     "parse_amount",
+    "recover",
     "run_worker",
     "system_clock",
 ]
@@ -209,7 +219,9 @@ _MODULES = {
     "enter_recovery_key": "records",
     "login_name": "access",
     "make_demo": "demo",
+    "needs_key": "recovery",
     "parse_amount": "amounts",
+    "recover": "recovery",
     "run_worker": "worker",
     "system_clock": "clock",
 }

@@ -54,6 +54,7 @@ class Action(StrEnum):
     DECLINE = "decline invitation"
     SHOW_KEY = "show recovery key"
     ENTER_KEY = "enter recovery key"
+    RECOVER = "recover"
     SEE_KEYS = "see keys"
     ADD_KEY = "add key"
     REMOVE_KEY = "remove key"
@@ -68,6 +69,11 @@ class Action(StrEnum):
         Showing the recovery key changes nothing, but what it opens can never be closed again.
         """
         return self not in _READS
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether it does something with a project's folder, which has to be there for it."""
+        return self in _NEEDS_FOLDER
 
     @property
     def of_home(self) -> bool:
@@ -89,8 +95,20 @@ _READS = frozenset(
     }
 )
 
+_NEEDS_FOLDER = frozenset(
+    {
+        Action.STOP,
+        Action.START,
+        Action.WAKE,
+        Action.BACKUP,
+        Action.SET_SCHEDULE,
+        Action.TRANSFER,
+    }
+)
+
 _OF_HOME = frozenset(
     {
+        Action.RECOVER,
         Action.SEE_KEYS,
         Action.ADD_KEY,
         Action.REMOVE_KEY,

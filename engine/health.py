@@ -12,6 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.model import Backup, Job, JobKind, JobState, Json, iso
+from engine.names import word
 
 GRACE = timedelta(hours=1)  # how long after its slot a backup may still be missing
 
@@ -156,6 +157,17 @@ def with_damage(health: Health, damaged: Sequence[Backup]) -> Health:
         f'whether it restores. To make one now: backstay backup "{health.project_name}".',
         since=newest.date,
         damaged=newest.id,
+    )
+
+
+def with_absence(health: Health) -> Health:
+    """A project's health where its folder is not known: nothing is backed up until it is."""
+    name = health.project_name
+    return health._replace(
+        state=HealthState.FAILING,
+        reason="It is not present: it is known from its backups only, and no more are made.",
+        hint=f"{_SAFE} Where its folder is there: backstay adopt PATH --name {word(name)}; where "
+        f"it is not wanted any more: backstay forget {word(name)}.",
     )
 
 

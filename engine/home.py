@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from engine.errors import (
     WrongKey,
 )
 from engine.model import Encryption
+from engine.names import word
 from engine.private import check_private, read_private
 from engine.repository.keys import new_key, parse_recovery_text, recovery_text
 from engine.repository.repository import (
@@ -69,16 +71,20 @@ class Home:
         """Where the repository's objects are."""
         return LocalStorage(self.path / REPOSITORY)
 
-    def prepare(self, *, create: bool) -> None:
+    def prepare(self, *, create: bool, besides: Collection[str] = ()) -> None:
         """Check the home, and make it where it is not there and `create`.
+
+        What is called as one of `besides` may be in its folder before.
 
         Raises `NotFound`, `HomeUnsafe` where others own it or may write to it, `Taken` where it
         would be made among files that are not its own, `StorageFailed`.
         """
         try:
             if create:
-                self._make()
+                self._make(besides)
             elif not self.catalog.exists():
+                if (self.path / REPOSITORY).is_dir():
+                    raise self._lost_catalog()
                 raise NotFound(
                     f"There is no home at {self.path}.",
                     hint="Adopt a project with: backstay adopt PATH --name NAME. "
@@ -94,7 +100,7 @@ class Home:
         if create and not self.catalog.exists():
             self.check_writable()
 
-    def _make(self) -> None:
+    def _make(self, besides: Collection[str]) -> None:
         """Make the folder, only ours to reach, unless it is there already."""
         try:
             self.path.mkdir(mode=0o700, parents=True)
@@ -105,14 +111,11 @@ class Home:
             raise self._not_made(error) from error
         if self.catalog.exists():
             return
-        strange = sorted(path.name for path in self.path.iterdir() if not _may_precede(path.name))
+        names = {path.name for path in self.path.iterdir()}.difference(besides)
+        strange = sorted(name for name in names if not _may_precede(name))
         if strange and not self.catalog.exists():  # else another process has just made the home
             if REPOSITORY in strange:
-                raise StorageFailed(
-                    f"The home {self.path} has lost its catalog: {self.catalog} is missing.",
-                    hint="Nothing was changed, and the backups are still in its repository. Bring "
-                    "that file back from a copy of the home.",
-                )
+                raise self._lost_catalog()
             raise Taken(
                 f"{self.path} is not a home and not empty: it holds {strange[0]!r}"
                 + (f" and {len(strange) - 1} more." if len(strange) > 1 else "."),
@@ -120,6 +123,16 @@ class Home:
             )
         if self.path.stat().st_uid == os.geteuid():
             self.path.chmod(0o700)
+
+    def _lost_catalog(self) -> StorageFailed:
+        """What to tell of a home that has a repository and no catalog."""
+        repository, key = word(str(self.path / REPOSITORY)), word(str(self.path / KEY_FILE))
+        return StorageFailed(
+            f"The home {self.path} has lost its catalog: {self.catalog} is missing.",
+            hint="Nothing was changed, and the backups are still in its repository. Bring that "
+            "file back from a copy of the home; or make a new home of it, elsewhere: "
+            f"backstay --home DIR recover {repository} --key-file {key}",
+        )
 
     def _not_made(self, error: OSError) -> StorageFailed:
         """Why the home's folder cannot be made: what stands in the way is above it."""

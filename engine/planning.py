@@ -13,7 +13,7 @@ from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock
 from engine.errors import Invalid
 from engine.home import Home
-from engine.model import Backup, BackupKind, BackupState, Job, JobKind, JobState
+from engine.model import Backup, BackupKind, BackupState, Job, JobKind, JobState, ProjectState
 from engine.settings import read_settings
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Planner:
 
     async def healths(self, *, worker_stays: bool) -> list[Health]:
         """The health of all projects, by name."""
-        from engine.health import judge, with_damage
+        from engine.health import judge, with_absence, with_damage
         from engine.schedule import next_slots
 
         plans = await self._catalog.schedules.all()
@@ -194,24 +194,21 @@ class Planner:
                     following = next_slots(schedule, now, 1)[0].due
             backups = [each.backup for each in await self._catalog.backups.list(row.id)]
             damaged = [each for each in backups if each.state is BackupState.DAMAGED]
-            found.append(
-                with_damage(
-                    judge(
-                        project=row.id,
-                        project_name=row.name,
-                        now=now,
-                        last_good=await self._last_good(row.id, now),
-                        last_job=last_jobs.get(row.id),
-                        due=due,
-                        due_before=due_before,
-                        next_run=following,
-                        zone=schedule.zone if schedule else None,
-                        running=running.get(row.id),
-                        worker_stays=worker_stays,
-                    ),
-                    damaged,
-                )
+            health = judge(
+                project=row.id,
+                project_name=row.name,
+                now=now,
+                last_good=await self._last_good(row.id, now),
+                last_job=last_jobs.get(row.id),
+                due=due,
+                due_before=due_before,
+                next_run=following,
+                zone=schedule.zone if schedule else None,
+                running=running.get(row.id),
+                worker_stays=worker_stays,
             )
+            health = with_damage(health, damaged)
+            found.append(with_absence(health) if row.state is ProjectState.ABSENT else health)
         return found
 
     async def _last_good(self, project: str, now: datetime) -> datetime | None:

@@ -62,7 +62,8 @@ class Projects(Session):
         """Register the TagoCore instance at `path` under a name; the user and `owners` own it.
 
         Nothing of the instance is changed. Where the user owned a project in that folder that was
-        forgotten, this is that project again, with its backups and everyone who belonged to it.
+        forgotten, this is that project again, with its backups and everyone who belonged to it; so
+        is an absent project of theirs that was in the folder, or is called so.
         Raises `NotAnInstance` and the like with the reason, `Taken` where the folder or the name
         is a project already, `Invalid`.
         """
@@ -71,22 +72,26 @@ class Projects(Session):
         instance = await check_adoption(path, name, owners=owners)
         name = check_project_name(name)
         everyone = [self.user, *owners]
+        absent = await self._absent(name, instance.root)
         known = await self._catalog.projects.at(instance.root, include_creating=True)
-        if known is not None:
+        if known is not None and (absent is None or known.id != absent.id):
             told = f" as {known.name!r}" if await self._role(known.id) else ""
             raise Taken(
                 f"{instance.root} is a project of this home already{told}.",
                 hint="Nothing was changed. See your projects with: backstay projects.",
             )
         async with self._catalog.transaction():
-            before = await self._catalog.projects.forgotten(instance.root, self.user)
-            row = await self._catalog.projects.add(
-                before.id if before else new_id(),
-                name,
-                instance.root,
-                ProjectState.ACTIVE,
-                Origin.ADOPTED,
-            )
+            before = absent or await self._catalog.projects.forgotten(instance.root, self.user)
+            if absent is not None:
+                row = await self._catalog.projects.come_back(absent.id, name, instance.root)
+            else:
+                row = await self._catalog.projects.add(
+                    before.id if before else new_id(),
+                    name,
+                    instance.root,
+                    ProjectState.ACTIVE,
+                    Origin.ADOPTED,
+                )
             await self._catalog.projects.remember(row.id)
             for owner in dict.fromkeys(everyone):
                 await self._catalog.members.change(row.id, owner, Role.OWNER)
@@ -95,6 +100,18 @@ class Projects(Session):
         if before is not None:
             notes = (await self._taken_up_again(before), *notes)
         return Adoption(await self._describe(row), notes, CONTENT)
+
+    async def _absent(self, name: str, path: Path) -> Forgotten | None:
+        """The project that this folder is, of those known from their backups only.
+
+        It is the one that was in the folder or is called so; the user has to own it.
+        """
+        at, named = await self._catalog.projects.at(path), await self._catalog.projects.get(name)
+        for row in (at, named):
+            absent = row is not None and row.state is ProjectState.ABSENT
+            if row is not None and absent and await self._role(row.id) is Role.OWNER:
+                return Forgotten(row.id, row.name)
+        return None
 
     async def _taken_up_again(self, before: Forgotten) -> str:
         """What to tell of a folder that was a project of this home before."""

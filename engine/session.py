@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from engine.access import Access, Action, Known, no_project
 from engine.catalog import Catalog, JobRow, ProjectRow
 from engine.clock import Clock
-from engine.errors import BackstayError, Busy, Failed
+from engine.errors import BackstayError, Busy, Failed, SourceMissing
 from engine.following import Nudge, follow
 from engine.handle import Handle, Report
 from engine.home import Home
-from engine.model import JobKind, Progress, Project, Role
+from engine.model import JobKind, Progress, Project, ProjectState, Role
+from engine.names import word
 from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import Settings, read_settings
@@ -87,8 +88,16 @@ class Session:
 
     async def _project(self, ref: str, action: Action, detail: str = "") -> ProjectRow:
         """The project that is meant, if the user may do that with it. A change is not noted yet."""
-        row = await self._catalog.projects.get(ref)
-        return await self._access.check(action, row, unknown=no_project(ref), detail=detail)
+        row = await self._access.check(
+            action, await self._catalog.projects.get(ref), unknown=no_project(ref), detail=detail
+        )
+        if row.state is ProjectState.ABSENT and action.needs_folder:
+            raise SourceMissing(
+                f"{row.name} is not present: it is known from its backups only.",
+                hint="Its backups are safe and nothing was changed. Where its folder is: "
+                f"backstay adopt PATH --name {word(row.name)}",
+            )
+        return row
 
     async def _submit(
         self,

@@ -48,6 +48,7 @@ COMMANDS = (
     "access",
     "session",
     "repository",
+    "recover",
 )
 
 

@@ -21,6 +21,7 @@ _KEEPER = "is for the account that the home belongs to"
 _HERE_ONLY = {
     "adopt": "makes a project of a folder of the other machine",
     "demo": "makes a home",
+    "recover": "makes a home",
     "worker": _KEEPER,
     "access": _KEEPER,
     "session": "is what runs already",

@@ -73,6 +73,28 @@ class Projects:
             )
         return ProjectRow(project, name, path, state, origin, created, quiet=False)
 
+    async def come_back(self, project: str, name: str, path: Path) -> ProjectRow:
+        """Note where the folder of an absent project is: it is active from now on.
+
+        Raises `Taken` as `add` does, and `NotFound` when it is not absent.
+        """
+        async with self._database.transaction():
+            await self._refuse_taken(name, path, besides=project)
+            changed = await self._database.change(
+                "UPDATE project SET name = ?, key = ?, path = ?, state = ?"
+                " WHERE id = ? AND state = ?",
+                name,
+                name_key(name),
+                os.fsencode(path),
+                ProjectState.ACTIVE.value,
+                project,
+                ProjectState.ABSENT.value,
+            )
+        row = await self.get(project)
+        if not changed or row is None:
+            raise NotFound(f"The project {shown(project)} is not absent any more.")
+        return row
+
     async def get(self, ref: str, *, include_creating: bool = False) -> ProjectRow | None:
         """The project with that id or that name, in whatever case or form; None if there is none.
 
@@ -165,9 +187,9 @@ class Projects:
             return None
         return found[0]
 
-    async def _refuse_taken(self, name: str, path: Path) -> None:
+    async def _refuse_taken(self, name: str, path: Path, *, besides: str | None = None) -> None:
         named = await self._one("key = ?", name_key(name), True)
-        if named is not None:
+        if named is not None and named.id != besides:
             being_made = named.state is ProjectState.CREATING
             raise Taken(
                 f"A project that is being made is called {shown(named.name)} already."
@@ -175,7 +197,8 @@ class Projects:
                 else f"A project is called {shown(named.name)} already.",
                 hint="Nothing was changed. Choose another name.",
             )
-        if await self._one("path = ?", os.fsencode(path), True) is not None:
+        there = await self._one("path = ?", os.fsencode(path), True)
+        if there is not None and there.id != besides:
             raise Taken(
                 f"The instance in {path} is a project of this home already.",
                 hint="Nothing was changed. Its owner sees it with: backstay projects",

@@ -16,6 +16,7 @@ class ProjectState(StrEnum):
     CREATING = "creating"  # a restore is under way; never shown as a project
     ACTIVE = "active"
     STOPPED = "stopped"
+    ABSENT = "absent"  # known from its backups only, until its folder is adopted again
 
 
 class Origin(StrEnum):

@@ -1,10 +1,12 @@
-"""What came of a restore, a proof, a clean-up and a transfer."""
+"""What came of a restore, a proof, a clean-up, a transfer and a recovery."""
 
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.model.money import Money, amount_text
 from engine.model.projects import Project, QuietItem
-from engine.model.written import Json
+from engine.model.written import Json, iso
 
 
 class NewToken(NamedTuple):
@@ -188,4 +190,56 @@ class TransferReport(NamedTuple):
             "seconds": round(self.seconds, 3),
             "longest_lock_ms": round(self.longest_lock * 1000, 1),
             "notes": list(self.notes),
+        }
+
+
+class RecoveredProject(NamedTuple):
+    """A project that a recovery found in a repository."""
+
+    project: Project
+    backups: int
+    latest: datetime
+
+    def as_json(self) -> Json:
+        """The stable keys of a recovered project: those of a project, and its backups."""
+        return self.project.as_json() | {"backups": self.backups, "latest": iso(self.latest)}
+
+
+class Recovery(NamedTuple):
+    """A home that was made of a repository, which is left as it was.
+
+    `forgotten` are projects whose name or folder a younger one has: their backups are reached by
+    their ids. `unreadable` are backups that could not be read, each named with why; `lost` are
+    packs that could not be copied.
+    """
+
+    home: Path
+    projects: tuple[RecoveredProject, ...]
+    forgotten: tuple[RecoveredProject, ...]
+    unreadable: tuple[DamagedPart, ...]
+    lost: tuple[str, ...]
+    encrypted: bool
+
+    @property
+    def backups(self) -> int:
+        """How many backups the home has now."""
+        return sum(found.backups for found in (*self.projects, *self.forgotten))
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything in the repository could be read."""
+        return not self.unreadable and not self.lost
+
+    def as_json(self) -> Json:
+        """The stable keys of a recovery."""
+        return {
+            "home": str(self.home),
+            "backups": self.backups,
+            "projects": [found.as_json() for found in self.projects],
+            "forgotten": [found.as_json() for found in self.forgotten],
+            "unreadable": [
+                {"backup": part.name, "reason": part.reason} for part in self.unreadable
+            ],
+            "lost_packs": list(self.lost),
+            "encrypted": self.encrypted,
         }

@@ -73,6 +73,11 @@ class LocalStorage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where the objects are."""
+        return self._folder
+
     def put(self, name: str, parts: Sequence[Buffer]) -> None:
         """Write a temporary file beside the target, sync it, link it in place, sync the folder."""
         target = self._path(name)
@@ -159,7 +164,9 @@ class LocalStorage:
         path = self._path(name)
         with _explained(f"reading {name}"):
             try:
-                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                # Without O_NONBLOCK, a pipe in the file's place would make us wait for ever.
+                flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                file = os.open(path, flags)
             except (FileNotFoundError, NotADirectoryError):
                 raise NotStored(name) from None
             try:

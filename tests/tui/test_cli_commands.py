@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.repository.keys import new_key, recovery_text
+
 if TYPE_CHECKING:
     from conftest import Runner
 
@@ -317,6 +319,38 @@ def test_the_recovery_key_opens_a_home_that_lost_its_own(backstay: Runner) -> No
     entered = backstay("repository", "key", "--enter", "--json", stdin=f"{key}\n")
     assert entered.json == {"entered": True}
     assert backstay("show", "Plant 7@latest").code == 0
+
+
+def test_a_lost_home_is_made_anew_of_its_repository(backstay: Runner, tmp_path: Path) -> None:
+    key = backstay("repository", "key", "--json").json["recovery_key"]
+    source, wrong = backstay.home / "repository", tmp_path / "wrong"
+    wrong.write_text(recovery_text(new_key()))
+    there = ["--home", str(tmp_path / "new")]
+    asked = ["recover", str(source), "--json", *there]
+    assert backstay(*asked, "--key-file", str(tmp_path / "none")).error["code"] == 2
+    assert backstay(*asked, stdin="").error["code"] == 2
+    assert backstay(*asked, "--key-file", str(wrong)).error["name"] == "WrongKey"
+    assert backstay("recover", str(tmp_path), "--json", *there).error["code"] == 4
+    made = backstay(*asked, user="eva", stdin=f"{key}\n").json
+    assert set(made) == {
+        *("home", "backups", "projects", "forgotten", "unreadable", "lost_packs", "encrypted")
+    }
+    (project,) = made["projects"]
+    assert (project["name"], project["state"], project["owners"]) == (
+        "Plant 7",
+        "absent",
+        ["ana", "eva", "rui"],
+    )
+    assert "not present" in backstay("projects", *there).out
+    assert backstay("status", "--json", *there).code == 1
+    own = ["--key-file", str(backstay.home / "repository.key")]
+    assert backstay(*asked, *own).error["name"] == "Taken"
+    (manifest,) = (source / "manifests").iterdir()
+    manifest.write_bytes(b"cut")
+    third = ["--home", str(tmp_path / "third"), "--key-file", "-"]
+    told = backstay("recover", str(backstay.home), *third, stdin=key)
+    assert told.code == 6
+    assert f"The backup {manifest.name} cannot be read." in told.out
 
 
 def test_the_demo_is_made_listed_and_left_as_it_is_the_second_time(nowhere: Runner) -> None:

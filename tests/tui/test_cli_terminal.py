@@ -83,6 +83,19 @@ def test_a_recovery_key_is_typed_unseen(backstay: Runner, on_terminal: Open) -> 
     assert key not in terminal.text
 
 
+def test_the_key_of_a_lost_home_is_typed_unseen(
+    backstay: Runner, on_terminal: Open, tmp_path: Path
+) -> None:
+    key = backstay("repository", "key", "--json").json["recovery_key"]
+    source, new = str(backstay.home / "repository"), str(tmp_path / "new")
+    terminal = on_terminal("recover", source, "--home", new)
+    terminal.read_until("Recovery key:")
+    terminal.type(f"{key}\n")
+    assert terminal.end() == 0
+    assert key not in terminal.text
+    assert "not present" in terminal.text
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -19,7 +19,7 @@ from tui.invocation import Invocation
 from tui.remote import LONGEST, begin_serving, words_of
 from tui.tokens_file import TokensFile
 
-HERE_ONLY = {"adopt", "demo", "worker", "access", "session"}
+HERE_ONLY = {"adopt", "demo", "worker", "access", "session", "recover"}
 ANA = Invocation(given_home="/srv/home", user="ana", remote=True)
 
 

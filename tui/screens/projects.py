@@ -253,4 +253,6 @@ def state_text(project: Project) -> str:
     """What a project does now, in a word."""
     if project.state is ProjectState.STOPPED:
         return "stopped"
+    if project.state is ProjectState.ABSENT:
+        return "not present"
     return "quiet" if project.quiet else project.state.value

@@ -10,11 +10,19 @@ from tui.output import Layout
 from tui.table import Column, table
 from tui.wording import age, counted, listed
 
-_STATES = {"active": "green", "quiet": "amber", "stopped": "dim", "stopped, quiet": "dim"}
+_STATES = {
+    "active": "green",
+    "quiet": "amber",
+    "stopped": "dim",
+    "stopped, quiet": "dim",
+    "not present": "amber",
+}
 
 
 def state_text(project: Project) -> str:
-    """A project's state in a word: active, quiet, stopped."""
+    """A project's state in a word: active, quiet, stopped, not present."""
+    if project.state is ProjectState.ABSENT:
+        return "not present"
     if project.state is ProjectState.ACTIVE:
         return "quiet" if project.quiet else "active"
     return f"{project.state.value}, quiet" if project.quiet else project.state.value
