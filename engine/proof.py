@@ -26,7 +26,9 @@ from engine.restore import (
     Restoration,
     check_copied,
     make_folder,
-    mark_unreadable_packs,
+    mark_damage,
+    named,
+    named_plugin,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ async def prove(
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True))
     if damaged:
-        await asyncio.to_thread(mark_unreadable_packs, repository)
+        await mark_damage(repository, manifest)
     return tuple(damaged)
 
 
@@ -110,7 +112,7 @@ class _Proof(Restoration):
         from engine.rebuild.databases import restore_as_is
 
         for plugin in self._manifest.plugins:
-            what = f"The storage of plugin {plugin.plugin}"
+            what = named_plugin(plugin.plugin)
             path = self._partial / f"{plugin.plugin}.db"
             try:
                 await self._children.run(restore_as_is, plugin.image, str(path), what)
@@ -142,7 +144,7 @@ class _Proof(Restoration):
         from engine.rebuild import databases
 
         path = self._partial / f"{device.id}.db"
-        what = f"Device {device.name!r} ({device.id})"
+        what = named(device)
         job = databases.Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
         if databases.is_small(image):
             await self._children.run(databases.prove, job)

@@ -26,11 +26,12 @@ from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
-from engine.repository.storage import AlreadyStored, sync_folder
+from engine.repository.storage import sync_folder
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs
 
+MAIN = "The main database"  # how an error names it
 SPARE = 64 << 20  # bytes that stay free beside what a restore needs
 
 
@@ -81,22 +82,22 @@ async def restore_project(
     except BaseException as error:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True))
         if isinstance(error, RepositoryDamaged):
-            await asyncio.to_thread(mark_unreadable_packs, repository)
+            await mark_damage(repository, manifest)
         raise
 
 
-def mark_unreadable_packs(repository: Repository) -> None:
-    """Mark packs that nothing can be found in, so that the next backup stores again what it needs.
+async def mark_damage(repository: Repository, manifest: Manifest) -> None:
+    """Mark all that is damaged in the packs of a backup, of which something was found to be.
 
-    They have the size that they should have, so a look at the names of packs does not tell.
+    One more backup then makes all of it good, and not only what was come upon first.
     """
-    from engine.repository.index import load_index
-    from engine.repository.packs import damage_mark
+    from engine.repository.damage import mark_pack
+    from engine.repository.index import packs_in_place
 
-    for pack in load_index(repository.storage, repository.keys).unreadable:
-        # Where the mark cannot be written, the damage itself is still what has to be told.
-        with contextlib.suppress(AlreadyStored, StorageFailed):
-            repository.storage.put(damage_mark(pack, 0), [])
+    packs = await asyncio.to_thread(packs_in_place, repository.storage)
+    for pack, size in packs.items():
+        frames = pack in manifest.packs
+        await asyncio.to_thread(mark_pack, repository, pack, size, frames=frames)
 
 
 def publish(partial: Path, root: Path) -> None:
@@ -136,12 +137,15 @@ class Restoration:
         async with Children(
             child.configure, self._repository, str(scratch), preload=("engine.rebuild.databases",)
         ) as self._children:
-            database, renewed = await self._restore_main()
-            files = [SettingsFile(path, text) for path, text in manifest.settings]
-            port = await asyncio.to_thread(free_port, manifest.port, taken_ports)
-            written = await asyncio.to_thread(self._write_settings, files, renewed, port)
-            folder = await asyncio.to_thread(self._place_main, database, written)
-            await self._restore_plugins(folder, renewed)
+            try:
+                database, renewed = await self._restore_main()
+                files = [SettingsFile(path, text) for path, text in manifest.settings]
+                port = await asyncio.to_thread(free_port, manifest.port, taken_ports)
+                written = await asyncio.to_thread(self._write_settings, files, renewed, port)
+                folder = await asyncio.to_thread(self._place_main, database, written)
+                await self._restore_plugins(folder, renewed)
+            except RepositoryDamaged as error:
+                raise await self._with_others(error) from error
             await self._restore_devices(folder / "devices")
             await self._children.each(child.flush)
         self._report(Progress("making it available", manifest.data, manifest.data))
@@ -165,10 +169,31 @@ class Restoration:
             if device.image is None
         ]
 
+    async def _with_others(self, error: RepositoryDamaged) -> RepositoryDamaged:
+        """An error of a main part, with all else that cannot be read: it is read to find that."""
+        from engine.rebuild.databases import read_all
+
+        manifest = self._manifest
+        parts = [(MAIN, manifest.main.image)]
+        parts += [(named_plugin(plugin.plugin), plugin.image) for plugin in manifest.plugins]
+        parts += [(named(each), each.image) for each in manifest.devices if each.image is not None]
+        failures = [error]
+
+        async def one(what: str, image: Image) -> None:
+            try:
+                await self._children.run(read_all, image, what)
+            except RepositoryDamaged as another:
+                failures.append(another)
+
+        await together(
+            one(what, image) for what, image in parts if not error.message.startswith(what)
+        )
+        return _one_error(failures, "parts of the backup")
+
     async def _restore_main(self) -> tuple[Path, Renewed]:
         from engine.rebuild.databases import restore_as_is
 
-        main, what = self._manifest.main, "The main database"
+        main, what = self._manifest.main, MAIN
         database = self._partial / "data.db"
         await self._children.run(restore_as_is, main.image, str(database), what)
         await asyncio.to_thread(check_copied, database, main.tables, what)
@@ -202,7 +227,7 @@ class Restoration:
         if self._manifest.plugins:
             await asyncio.to_thread(make_folder, folder / "plugins")
         for plugin in self._manifest.plugins:
-            what = f"The storage of plugin {plugin.plugin}"
+            what = named_plugin(plugin.plugin)
             path = folder / "plugins" / f"{plugin.plugin}.db"
             await self._children.run(restore_as_is, plugin.image, str(path), what)
             await asyncio.to_thread(check_copied, path, plugin.tables, what)
@@ -221,7 +246,7 @@ class Restoration:
 
         await together(one(device) for device in self._manifest.devices)
         if failures:
-            raise _one_error(failures, len(self._manifest.devices))
+            raise _one_error(failures, f"of {len(self._manifest.devices)} devices")
 
     async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
         from engine.rebuild import databases
@@ -231,7 +256,7 @@ class Restoration:
             # TagoCore would make it too, but only when the device is next heard of.
             await asyncio.to_thread(create_device_database, path, kind)
             return
-        what = f"Device {device.name!r} ({device.id})"
+        what = named(device)
         job = databases.Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
         if databases.is_small(device.image):
             await self._children.run(databases.rebuild, job)
@@ -264,12 +289,22 @@ class Restoration:
         self._report(Progress(self.stage, min(self._done, total), total))
 
 
-def _one_error(failures: list[RepositoryDamaged], devices: int) -> RepositoryDamaged:
+def named(device: DeviceEntry) -> str:
+    """How an error names a device."""
+    return f"Device {device.name!r} ({device.id})"
+
+
+def named_plugin(plugin: str) -> str:
+    """How an error names a plugin's storage."""
+    return f"The storage of plugin {plugin}"
+
+
+def _one_error(failures: list[RepositoryDamaged], what: str) -> RepositoryDamaged:
     if len(failures) == 1:
         return failures[0]
-    named = " ".join(error.message for error in failures[:10])
+    told = " ".join(error.message for error in failures[:10])
     more = f" And {len(failures) - 10} more." if len(failures) > 10 else ""
-    return RepositoryDamaged(f"{len(failures)} of {devices} devices are damaged. {named}{more}")
+    return RepositoryDamaged(f"{len(failures)} {what} are damaged. {told}{more}")
 
 
 def make_folder(folder: Path) -> None:

@@ -186,13 +186,23 @@ def check_rows_of(job: Rebuild) -> None:
         check_rows(PagesInFile(Path(job.path), job.image.page_size), job.rows)
 
 
+def read_all(image: Image, what: str) -> None:
+    """Read all of an image, and keep nothing. Raises `RepositoryDamaged`, naming it."""
+    for first, count in slices(image):
+        _read_or_tell(image, first, count, what)
+
+
+def _read_or_tell(image: Image, first: int, count: int, what: str) -> None:
+    try:
+        _read_pages(image, first, count)
+    except ChunkLost as error:
+        raise RepositoryDamaged(f"{what} cannot be restored: {error}") from error
+
+
 def restore_as_is(image: Image, path: str, what: str) -> None:
     """Make a database just as its image is: the main database, or a plugin's storage."""
     create_file(Path(path), image.size)
     for first, count in slices(image):
-        try:
-            _read_pages(image, first, count)
-        except ChunkLost as error:
-            raise RepositoryDamaged(f"{what} cannot be restored: {error}") from error
+        _read_or_tell(image, first, count, what)
         data = setup.buffer[: count * image.page_size].data
         _write(Path(path), data, (first - 1) * image.page_size)

@@ -10,7 +10,16 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from promises_support import World, adopted, all_rows, backed_up, leftovers, make_world, restored
+from promises_support import (
+    World,
+    adopted,
+    all_rows,
+    backed_up,
+    change,
+    leftovers,
+    make_world,
+    restored,
+)
 
 from engine.errors import RepositoryDamaged
 from engine.repository.packs import HEAD, read_trailer
@@ -34,6 +43,18 @@ def flip_a_frame(world: World) -> None:
     pack = max(packs(world), key=lambda each: each.stat().st_size)
     trailer = read_trailer(repository.storage, repository.keys, pack.name, pack.stat().st_size)
     flip(pack, len(HEAD) + int(trailer.frame_lengths[0]) // 2)
+
+
+def flip_every_frame(world: World) -> int:
+    """A bit of every frame; gives how many there are."""
+    repository, frames = world.repository(), 0
+    for pack in packs(world):
+        trailer = read_trailer(repository.storage, repository.keys, pack.name, pack.stat().st_size)
+        at = len(HEAD)
+        for length in trailer.frame_lengths.tolist():
+            flip(pack, at + length // 2)
+            at, frames = at + length, frames + 1
+    return frames
 
 
 def flip_the_trailer(world: World) -> None:
@@ -88,6 +109,29 @@ async def test_a_restore_fails_and_the_next_backup_makes_it_good(
         for number, backup in enumerate((second, first)):  # the older one is whole again, too
             report = await restored(engine, f"Copy {number}", backup.id)
             assert all_rows(report.project.path) == all_rows(world.source)
+
+
+async def test_all_that_is_damaged_is_named_at_once_and_one_backup_makes_it_good(
+    tmp_path: Path,
+) -> None:
+    """Also where the main database is damaged in several places, and devices with it."""
+    world = make_world(tmp_path)
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+    times = "printf('2025-01-01T%06dZ', i), random(), random()"
+    change(world.data / "data.db", f"{numbers} INSERT INTO statistic SELECT {times} FROM n")
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        first = await backed_up(engine)
+        frames = flip_every_frame(world)
+        assert frames > 8, "several of them are of the main database"
+        with pytest.raises(RepositoryDamaged) as told:
+            await restored(engine, "Copy")
+        for part in ("The main database", *(path.stem for path in world.files)):
+            assert told.value.message.count(part) == 1
+        world.now.pass_by(days=1)
+        await backed_up(engine)
+        report = await restored(engine, "Copy again", first.id)
+        assert all_rows(report.project.path) == all_rows(world.source)
 
 
 async def test_the_devices_that_are_concerned_are_named_and_no_other(tmp_path: Path) -> None:
