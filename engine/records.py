@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from engine.clock import Clock, system_clock
 from engine.errors import Invalid
 from engine.home import Home
 from engine.model import ActiveInterval, AuditCheck, AuditLine, CostLine, Verdict
+from engine.names import shown
 from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.session import Session
+
+_SEAL = re.compile(r"[0-9a-f]{64}")
 
 
 class Records(Session):
@@ -74,13 +78,20 @@ class Records(Session):
             )
         )
 
-    async def check_audit(self) -> AuditCheck:
+    async def check_audit(self, kept: str | None = None) -> AuditCheck:
         """Whether the home's whole audit trail is as it was written, and its last seal.
 
-        For who owns every project of the home, and for the account that its folder belongs to.
+        With `kept`, the seal that an earlier check told, whether the lines up to it are the same
+        ones. For who owns every project of the home, and for the account that its folder belongs
+        to. Raises `Invalid` for what is no seal.
         """
         await _require_home(self._access, self._catalog, self._home, Action.SEE_AUDIT)
-        return await self._catalog.audit.check()
+        if kept is not None and not _SEAL.fullmatch(kept):
+            raise Invalid(
+                f"{shown(kept)} is no seal: it has 64 digits of 0-9 and a-f.",
+                hint="Give one that backstay audit --check told before.",
+            )
+        return await self._catalog.audit.check(kept)
 
     async def recovery_key(self) -> str:
         """The key of the repository, to write down.

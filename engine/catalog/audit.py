@@ -55,18 +55,24 @@ class Audit:
                 _seal(before, [number, *line]),
             )
 
-    async def check(self) -> AuditCheck:
-        """Whether every line is as it was written, and none is missing."""
+    async def check(self, kept: str | None = None) -> AuditCheck:
+        """Whether every line is as it was written, and none is missing.
+
+        `kept` is a seal that an earlier check told: one line must have it still. Whoever can write
+        the catalog can seal a whole trail anew, but never come to a seal of before.
+        """
         lines = await self._all()
         ((last,),) = await self._database.rows(
             "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0)"
         )
-        seal, unsealed = "", True
+        seal, unsealed, kept_line = "", True, None
         for place, line in enumerate(lines, 1):
             number = line["number"]
             if number != place:
                 return AuditCheck(len(lines), "", f"line {place} is missing")
             seal = _seal(seal, [line[field] for field in _FIELDS])
+            if seal == kept:
+                kept_line = place
             if line["seal"] is None and unsealed:
                 continue
             unsealed = False
@@ -74,10 +80,14 @@ class Audit:
                 when = line["at"]
                 problem = f"line {number}, of {when}, or one before it, was changed"
                 return AuditCheck(len(lines), "", problem)
-        if last != len(lines):
+        problem = ""
+        if last > len(lines):
             problem = f"{last - len(lines)} of the last lines are missing"
-            return AuditCheck(len(lines), "", problem)
-        return AuditCheck(len(lines), seal, "")
+        elif last < len(lines):
+            problem = f"there are {len(lines)} lines, and only {last} were written"
+        elif kept is not None and kept_line is None:
+            problem = "no line has the seal that was kept: the trail was written anew since"
+        return AuditCheck(len(lines), "" if problem else seal, problem, kept_line)
 
     async def _all(self) -> Sequence[sqlite3.Row]:
         return await self._database.rows("SELECT * FROM audit ORDER BY number")

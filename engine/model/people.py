@@ -102,12 +102,14 @@ class AuditCheck(NamedTuple):
     """Whether the audit trail is as it was written.
 
     `seal` is the hash of its last line, which depends on every line before; `problem` says which
-    line was changed or removed, and is empty where none was.
+    line was changed or removed, and is empty where none was. `kept_line` is the number of the line
+    whose seal was kept elsewhere, where one was given to look for.
     """
 
     lines: int
     seal: str
     problem: str
+    kept_line: int | None = None
 
     def as_json(self) -> Json:
         """The stable keys of a check of the audit trail."""
@@ -116,4 +118,5 @@ class AuditCheck(NamedTuple):
             "lines": self.lines,
             "seal": self.seal,
             "problem": self.problem or None,
+            "kept_line": self.kept_line,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -70,16 +71,85 @@ def test_the_audit_trail_is_filtered(backstay: Runner) -> None:
     assert backstay("audit", "--since", "yesterday").code == 2
 
 
-def test_a_trail_that_was_changed_is_told(backstay: Runner) -> None:
-    whole = backstay("audit", "--check", "--json").json
-    assert whole["ok"]
-    assert whole["seal"] in backstay("audit", "--check").out
-    assert backstay("audit", "--check", "--refused").code == 2
-    assert backstay("audit", "--check", user="joao").code == 3
-    with closing(sqlite3.connect(backstay.home / "catalog.db")) as database:
-        database.execute("DROP TRIGGER audit_is_never_removed")
-        database.execute("DELETE FROM audit WHERE number = 1")
-        database.commit()
+AGAIN = (
+    "INSERT INTO audit SELECT 6, at, user, action, project, project_name, verdict, detail, seal"
+    " FROM audit WHERE number = 5"
+)
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("DELETE FROM audit WHERE number = 1", "line 1 is missing"),
+        ("DELETE FROM audit WHERE number = 3", "line 3 is missing"),
+        ("DELETE FROM audit WHERE number > 3", "2 of the last lines are missing"),
+        ("UPDATE audit SET user = 'eve' WHERE number = 2", "line 2, of "),
+        ("UPDATE audit SET detail = substr(detail, 2) WHERE number = 5", "line 5, of "),
+        ("UPDATE audit SET at = replace(at, '20', '19') WHERE number = 4", "line 4, of "),
+        ("UPDATE audit SET seal = NULL WHERE number = 4", "line 4, of "),
+        (AGAIN, "line 6, of "),
+        ("UPDATE sqlite_sequence SET seq = 4 WHERE name = 'audit'", "only 4 were written"),
+    ],
+)
+def test_a_trail_that_was_changed_is_told(backstay: Runner, deed: str, said: str) -> None:
+    for user in ("eve", "max", "zoe"):
+        backstay("members", "Plant 7", "add", user, "--role", "collaborator")
+    number = backstay("audit", "--check", "--json").json["lines"]
+    assert number >= 5
+    tamper(backstay, f"DELETE FROM audit WHERE number > 5; {UNTOUCHED}")
+    assert backstay("audit", "--check").code == 0
+    tamper(backstay, deed)
     broken = backstay("audit", "--check")
-    assert broken.code == 6
-    assert "line 1 is missing" in broken.out
+    assert (broken.code, broken.err) == (6, "")
+    assert said in broken.out
+    told = backstay("audit", "--check", "--json")
+    assert told.code == 6
+    assert json.loads(told.out)["ok"] is False
+
+
+UNTOUCHED = "UPDATE sqlite_sequence SET seq = 5 WHERE name = 'audit'"
+
+
+def tamper(backstay: Runner, deed: str) -> None:
+    """Change the trail behind Backstay's back, as who can write the catalog can."""
+    with closing(sqlite3.connect(backstay.home / "catalog.db")) as database:
+        triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in triggers.fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.executescript(deed)
+
+
+def test_a_seal_that_was_kept_shows_a_trail_that_was_written_anew(backstay: Runner) -> None:
+    kept = backstay("audit", "--check", "--json").json
+    assert kept["ok"]
+    seal = ("--seal", kept["seal"])
+    assert kept["seal"] in backstay("audit", "--check").out
+    backstay("stop", "Plant 7")
+    assert backstay("audit", "--check", *seal, "--json").json["kept_line"] == kept["lines"]
+    assert f"that of line {kept['lines']}." in backstay("audit", "--check", *seal).out
+    # Without seals it looks like one from before there were any; the next line seals it anew.
+    tamper(backstay, "UPDATE audit SET seal = NULL; UPDATE audit SET user = 'eve' WHERE number = 1")
+    backstay("start", "Plant 7")
+    assert backstay("audit", "--check").code == 0
+    anew = backstay("audit", "--check", *seal)
+    assert anew.code == 6
+    assert "no line has the seal that was kept" in anew.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--check", "--refused"), 2),
+        (("--check", "--user", "ana"), 2),
+        (("--allowed", "--refused"), 2),
+        (("--seal", "0" * 64), 2),
+        (("--check", "--seal", "0" * 63), 2),
+        (("--check", "--seal", "0" * 64), 6),
+        (("--check", "--seal", ""), 2),
+    ],
+)
+def test_what_cannot_be_asked_of_the_trail(
+    backstay: Runner, words: tuple[str, ...], code: int
+) -> None:
+    assert backstay("audit", *words).code == code
+    assert backstay("audit", "--check", user="joao").code == 3

@@ -37,9 +37,10 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime
 @click.option("--user", metavar="USER", help="Only what this user did or tried.")
 @click.option("--since", metavar="DATE", callback=_moment, help="Only from this moment on (UTC).")
 @click.option("--until", metavar="DATE", callback=_moment, help="Only before this moment (UTC).")
-@click.option("--allowed", "verdict", flag_value="allowed", help="Only what was allowed.")
-@click.option("--refused", "verdict", flag_value="refused", help="Only what was refused.")
+@click.option("--allowed", is_flag=True, help="Only what was allowed.")
+@click.option("--refused", is_flag=True, help="Only what was refused.")
 @click.option("--check", "checks", is_flag=True, help="See whether a line was changed or removed.")
+@click.option("--seal", metavar="SEAL", help="With --check: a seal that was kept elsewhere.")
 @pass_invocation
 def command(
     invocation: Invocation,
@@ -47,23 +48,30 @@ def command(
     user: str | None,
     since: datetime | None,
     until: datetime | None,
-    verdict: str | None,
+    allowed: bool,
+    refused: bool,
     checks: bool,
+    seal: str | None,
 ) -> None:
     """Show who changed or was refused what.
 
     Every change and every refusal in the projects that you own, and who asked for the recovery
     key: you, or anyone where every project is yours. With --check, whether the trail is whole; the
-    exit code is 6 where it is not.
+    exit code is 6 where it is not. It tells a seal to keep elsewhere: with that, a later --check
+    shows whether the lines up to it are still the same.
     """
+    if allowed and refused:
+        raise click.UsageError("Every line is allowed or refused: give one of the two, or neither.")
     if checks:
-        if any((project, user, since, until, verdict)):
-            raise click.UsageError("--check is of the whole trail: give it alone.")
-        _check(invocation)
+        if any((project, user, since, until, allowed, refused)):
+            raise click.UsageError("--check is of the whole trail: give it without a filter.")
+        _check(invocation, seal)
         return
+    if seal is not None:
+        raise click.UsageError("--seal goes with --check.")
     from engine import Verdict
 
-    wanted = Verdict(verdict) if verdict else None
+    wanted = Verdict.ALLOWED if allowed else Verdict.REFUSED if refused else None
     lines = with_engine(
         invocation,
         lambda engine: engine.audit(
@@ -79,21 +87,23 @@ def command(
     print_lines(audit_table(lines, layout()) if lines else nothing)
 
 
-def _check(invocation: Invocation) -> None:
+def _check(invocation: Invocation, kept: str | None) -> None:
     from tui.wording import counted
 
-    found = with_engine(invocation, lambda engine: engine.check_audit())
+    found = with_engine(invocation, lambda engine: engine.check_audit(kept))
     if invocation.json:
         print_json(found.as_json())
     elif found.problem:
         print_lines([f"The audit trail is not as it was written: {found.problem}."])
     else:
-        print_lines(
-            [
-                f"{counted(found.lines, 'line')}, none of which was changed or removed.",
-                f"Seal of the last: {found.seal}",
-                "Keep it elsewhere: whoever rewrites the whole trail cannot come to it again.",
-            ]
-        )
+        lines = [f"{counted(found.lines, 'line')}, none of which was changed or removed."]
+        if found.kept_line is not None:
+            lines.append(f"The seal that was kept is that of line {found.kept_line}.")
+        lines += [
+            f"Seal of the last: {found.seal}",
+            "Keep it elsewhere: whoever rewrites the whole trail cannot come to it again. To see",
+            "whether that was done: backstay audit --check --seal SEAL",
+        ]
+        print_lines(lines)
     if found.problem:
         raise click.exceptions.Exit(_CHANGED)
