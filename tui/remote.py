@@ -7,7 +7,7 @@ apart as a shell would do it, never given to one, and run in this process.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def words_of(command: str) -> list[str]:
     if name and name not in COMMANDS:
         raise _refused("there is no such command; --help lists them")
     if name:
-        _refuse_options(root, words)
+        refuse_options(root, words)
     return words
 
 
@@ -87,8 +87,13 @@ def first_name(words: Sequence[str]) -> str:
     return next((word for word in words if not word.startswith("-")), "")
 
 
-def _refuse_options(group: click.Group, words: Sequence[str], *above: str) -> None:
-    """Raise `NotAllowed` where a file of this machine is named, or what only its keeper may do."""
+def refuse_options(group: click.Group, words: Sequence[str], *above: str) -> None:
+    """Raise `NotAllowed` where a file of this machine is named, or what only its keeper may do.
+
+    Whatever click takes for a path or a file is one, be it an option or an argument of any command
+    of `group`; only ``-`` passes, where it stands for the connection itself. `above` are the names
+    of the groups around `group`.
+    """
     import click
 
     context = click.Context(group, info_name="backstay", resilient_parsing=True)
@@ -98,7 +103,7 @@ def _refuse_options(group: click.Group, words: Sequence[str], *above: str) -> No
         return
     rest = list(words[words.index(name) + 1 :])
     if isinstance(command, click.Group):
-        _refuse_options(command, rest, *above, name)
+        refuse_options(command, rest, *above, name)
         return
     inner = click.Context(command, info_name=name, parent=context, resilient_parsing=True)
     # What is wrong with the rest of it the command itself says.
@@ -108,13 +113,30 @@ def _refuse_options(group: click.Group, words: Sequence[str], *above: str) -> No
         value = given.get(parameter.name or "")
         if parameter.name in here_only and value:
             raise _refused(here_only[parameter.name])
-        if isinstance(parameter.type, click.Path | click.File) and _is_given(value):
+        harmless = _no_file(parameter)
+        if harmless is not None and not harmless.issuperset(_texts(value)):
             raise _refused(f"{parameter.opts[0]} names a file of the other machine")
 
 
-def _is_given(value: object) -> bool:
-    """Whether click found one value, be it an empty one, or several."""
-    return isinstance(value, str) or (isinstance(value, list | tuple) and len(value) > 0)
+def _no_file(parameter: click.Parameter) -> frozenset[str] | None:
+    """The values of an option or argument that name no file; None where none does."""
+    import click
+
+    kind = parameter.type
+    kinds = kind.types if isinstance(kind, click.Tuple) else [kind]
+    if not any(isinstance(each, click.Path | click.File) for each in kinds):
+        return None
+    takes_dash = not any(isinstance(each, click.Path) and not each.allow_dash for each in kinds)
+    return frozenset({"-"} if takes_dash else ())
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts that click found for an option or argument: one, several, several of several."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _refused(why: str) -> NotAllowed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import click
@@ -16,9 +17,10 @@ from engine import NotAllowed
 from tui.cli import COMMANDS, root
 from tui.command import Command, Group
 from tui.invocation import Invocation
-from tui.remote import LONGEST, begin_serving, words_of
+from tui.remote import LONGEST, begin_serving, refuse_options, words_of
 from tui.tokens_file import TokensFile
 
+FIXED = {"home", "as_user"}
 HERE_ONLY = {"adopt", "demo", "worker", "access", "session", "recover"}
 ANA = Invocation(given_home="/srv/home", user="ana", remote=True)
 
@@ -64,6 +66,63 @@ def test_whatever_takes_a_path_is_refused(
             for line in ([*words, name, value], [*words, f"{name}={value}"], [*words, name]):
                 with pytest.raises(NotAllowed):
                     words_of(shlex.join([*more, *line, "x"]))
+
+
+# What stands for anything but a file, in help and in error messages.
+NO_FILES = {
+    *("PROJECT", "USER", "NAME", "BACKUP", "JOB", "ID", "AMOUNT", "DATE", "T"),
+    *("HH:MM", "ZONE", "N", "MONTH", "FINGERPRINT", "YYYY-MM", "SEAL"),
+}
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in ALL if words[0] not in HERE_ONLY], ids=" ".join
+)
+def test_whatever_is_no_path_is_known_to_be_none(words: tuple[str, ...]) -> None:
+    context = click.Context(ALL[words])
+    for parameter in ALL[words].params:
+        kind = parameter.type
+        if isinstance(kind, click.types.StringParamType) and parameter.name not in FIXED:
+            name = parameter.make_metavar(context)
+            assert name.strip("[].") in NO_FILES, f"is {parameter.name} a path? {name}"
+
+
+def export(kind: click.ParamType[Any], *, several: bool = False) -> click.Group:
+    """A command that writes a file, in a group, as a command line has it."""
+    group = click.Group("backstay")
+    parameters: list[click.Parameter] = [
+        click.Argument(["backup"]),
+        click.Argument(["file"], type=kind, required=False, nargs=-1 if several else 1),
+        click.Option(["--also", "-a"], type=kind, multiple=several),
+    ]
+    group.add_command(click.Command("export", params=parameters, callback=print))
+    return group
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_only_a_dash_passes_for_a_file_where_it_is_the_connection(several: bool) -> None:
+    for kind in (click.Path(allow_dash=True), click.File("wb")):
+        group = export(kind, several=several)
+        for line in ("x -", "x", "x --also -", "x --also=-", "x -a-", "-- x -", "x - --also -"):
+            refuse_options(group, ["export", *line.split()])
+        for line in (
+            "x y",
+            "x /y",
+            "x --also y",
+            "x --also=y",
+            "x -ay",
+            "x -- --",
+            "x ./-",
+            "x - -a y",
+        ):
+            with pytest.raises(NotAllowed, match="names a file of the other machine"):
+                refuse_options(group, ["export", *line.split()])
+    with pytest.raises(NotAllowed):
+        refuse_options(export(click.Path(), several=several), ["export", "x", "-"])
+    pair = click.Option(["--pair"], type=(str, click.Path()))
+    group.add_command(click.Command("pair", params=[pair]))
+    with pytest.raises(NotAllowed):
+        refuse_options(group, ["pair", "--pair", "y", "z"])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
