@@ -81,21 +81,26 @@ class Logins(Session):
         return await asyncio.to_thread(lambda: AuthorizedKeys(file).remove(user, fingerprint))
 
     async def begin_session(self, source: str, what: str) -> None:
-        """Note in the audit trail that the user has come in, from where, and for what."""
-        await self._access.record(Action.BEGIN_SESSION, detail=f"from {source}: {what}")
+        """Note in the audit trail that the user has come in, from where, and for what.
+
+        As all that is noted of a session, it has room on a full disk, too: who is to make room
+        there must be able to come in.
+        """
+        told = f"from {source}: {what}"
+        await self._note(Action.BEGIN_SESSION, Verdict.ALLOWED, told)
 
     async def end_session(self, source: str, how: str) -> None:
         """Note in the audit trail that the user's session has ended, and how."""
-        await self._access.record(Action.END_SESSION, detail=f"from {source}: {how}")
+        await self._note(Action.END_SESSION, Verdict.ALLOWED, f"from {source}: {how}")
 
     async def refuse_session(self, source: str, what: str) -> None:
         """Note in the audit trail that the user asked for what no session may do."""
-        await self._catalog.audit.add(
-            self._clock(),
-            self.user,
-            Action.RUN_COMMAND.value,
-            Verdict.REFUSED,
-            detail=f"from {source}: {what}",
+        await self._note(Action.RUN_COMMAND, Verdict.REFUSED, f"from {source}: {what}")
+
+    async def _note(self, action: Action, verdict: Verdict, detail: str) -> None:
+        audit = self._catalog.audit
+        await self._reserve.lend(
+            lambda: audit.add(self._clock(), self.user, action.value, verdict, detail=detail)
         )
 
     async def _require_keeper(self, action: Action, detail: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tui.environment import clear_environment, in_session
 from tui.version import VERSION
 
 TYPE_CHECKING = False  # typing's takes longer to import than the version takes to be told
@@ -23,6 +24,8 @@ def program() -> NoReturn:
     """
     if sys.argv[1:] == ["--version"] and _told_version():
         os._exit(0)
+    if in_session(sys.argv[1:]):
+        clear_environment(keep_sent=True)  # before any library reads it
 
     import gc
 

@@ -275,6 +275,55 @@ async def test_on_a_full_disk_a_clean_up_that_is_asked_for_makes_room_for_backup
 
 
 @pytest.mark.parametrize("leave", [0, 40_000])
+async def test_on_a_full_disk_an_owner_can_still_come_in_and_make_room(
+    tmp_path: Path, small_disk: Path, leave: int
+) -> None:
+    disk = make_full_world(tmp_path, small_disk, rows=2500)
+    async with opened(disk, detached=False) as engine:
+        await adopted(engine, disk)
+        for _ in range(3):
+            rewrite(disk)
+            await back_up(engine)
+    rewrite(disk)
+    filler = fill(small_disk, leave)
+    sent = [
+        "projects",
+        "projects; x",
+        "schedule Plant --keep 1 --yes",
+        "cleanup Plant",
+        "backup Plant",
+    ]
+    assert [come_in(disk, each) for each in sent] == [0, 3, 0, 0, 0]
+    filler.unlink()
+    async with opened(disk, detached=False) as engine:
+        told = [line.action for line in await engine.audit()]
+    noted = ("begin session", "end session", "run command")
+    assert [told.count(each) for each in noted] == [4, 4, 1]
+    await no_worker(disk)
+    assert leftovers(disk.home) == []
+
+
+def come_in(world: World, sent: str) -> int:
+    """Run a command as a session over SSH does; gives its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "--home", str(world.home), "session", "--as", OWNER],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "SSH_ORIGINAL_COMMAND": sent,
+            "SSH_CONNECTION": "192.0.2.1 5 192.0.2.2 22",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert "audit trail:" not in done.stderr
+    return done.returncode
+
+
+@pytest.mark.parametrize("leave", [0, 40_000])
 async def test_on_a_full_disk_a_clean_up_makes_room(small_disk: Path, leave: int) -> None:
     world = World(small_disk)
     until = world.now.moment

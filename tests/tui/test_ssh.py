@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -27,11 +28,13 @@ from emulator import Emulator
 from ssh_support import Server, below, ended, environment, program, require_sshd, wait_until
 
 from engine.lock import WorkLock
+from tui.cli import COMMANDS
 
 if TYPE_CHECKING:
     from conftest import Answer, Held, Runner
 
 USAGE, NOT_ALLOWED = 2, 3
+HERE_ONLY = {"adopt", "demo", "worker", "access", "session"}
 FREE = "free"  # a person whose key has no limits: what ours are compared with
 PASSWORD = "canary-of-a-password-8c1f"
 
@@ -76,11 +79,16 @@ def test_an_owner_opens_the_app_and_takes_a_backup(
     app.press("q")
     assert app.end() == 0
     backstay.until(lambda: server.audit()[-1][1] == "end session")
-    actions = [line[1:] for line in server.audit() if line[0] == "ana"][-3:]
-    assert actions[0] == ("begin session", "allowed", "from 127.0.0.1: the app")
-    assert actions[1][:2] == ("backup", "allowed")
-    assert actions[2][1:] == ("allowed", actions[2][2])
-    assert re.fullmatch(r"from 127\.0\.0\.1: exit code 0 after \d+ s", actions[2][2])
+    begun, backup, ended_ = [line[1:] for line in server.audit() if line[0] == "ana"][-3:]
+    assert backup[:2] == ("backup", "allowed")
+    assert (begun[:2], ended_[:2]) == (("begin session", "allowed"), ("end session", "allowed"))
+    came_from = re.fullmatch(r"(from 127\.0\.0\.1 port \d+: )the app", begun[2])
+    assert came_from is not None
+    assert re.fullmatch(rf"{came_from[1]}exit code 0 after \d+ s", ended_[2])
+    assert (
+        f"Accepted publickey for {ssh_support.ACCOUNT} {came_from[1][:-2]}"
+        in server.log.read_text()
+    )
 
 
 def test_a_command_is_the_one_that_the_owner_would_type(server: Server, backstay: Runner) -> None:
@@ -102,7 +110,8 @@ def test_without_terminal_and_command_it_is_a_plain_table(server: Server, backst
     assert "\x1b" not in told.out
     assert re.search(r"^Plant 7 +active +owner +1, latest", told.out, re.MULTILINE)
     begun = next(line for line in server.audit() if line[1] == "begin session")
-    assert begun == ("ana", "begin session", "allowed", "from 127.0.0.1: the projects")
+    assert begun[:3] == ("ana", "begin session", "allowed")
+    assert begun[3].endswith(": the projects")
 
 
 def test_who_has_no_project_is_told_what_to_do_about_it(server: Server) -> None:
@@ -130,7 +139,15 @@ def test_a_collaborator_sees_projects_and_each_other_attempt_is_told(
         *("members 'Plant 7'", "members 'Plant 7' remove ana", "audit --project 'Plant 7'"),
         *("wake 'Plant 7'", "stop 'Plant 7'", "start 'Plant 7'", "forget 'Plant 7'"),
         *("delete 'Plant 7' --confirm 'Plant 7'", "repository key", "notify --test"),
+        *("verify 'Plant 7@latest'", "status 'Plant 7'", "audit --check"),
+        *(
+            "transfer --from 'Plant 7' --to 'Plant 7' --dry-run",
+            "members 'Plant 7' invite eve --role owner",
+        ),
     ]
+    # What is his own business: what he sees, what he owns, and how he sees it.
+    left = {"projects", "costs", "open"}
+    assert {shlex.split(one)[0] for one in sent} | left | HERE_ONLY == set(COMMANDS)
     answers = [ended(each) for each in [server.start("joao", one) for one in sent]]
     told = {one: answer.code for one, answer in zip(sent, answers, strict=True)}
     assert told == dict.fromkeys(sent, NOT_ALLOWED)
@@ -143,6 +160,10 @@ def test_a_collaborator_sees_projects_and_each_other_attempt_is_told(
     assert seen.code == 0
     assert re.search(r"^Plant 7 +active +collaborator", seen.out, re.MULTILINE)
     assert len(backstay("backups", "Plant 7", "--json").json) == 1
+    for words in ("costs --json", "jobs --json", "status --json", "audit --refused --json"):
+        nothing = server("joao", words).out
+        assert backup["id"] not in nothing
+        assert "Plant 7" not in nothing
 
 
 # What nobody may
@@ -224,7 +245,7 @@ def test_nothing_that_is_sent_starts_anything_else(
     told = [line for line in trail if line[:3] == ("ana", "run command", "refused")]
     assert len(told) == refused > len(sent) - 5  # the others are commands with a word too many
     for line in told:
-        assert line[3].startswith("from 127.0.0.1: This cannot be run over SSH: ")
+        assert re.match(r"from 127\.0\.0\.1 port \d+: This cannot be run over SSH: ", line[3])
     assert not any(str(canary) in line[3] for line in trail)
     assert {line[1] for line in trail} == {"run command", "begin session", "end session"}
     assert [each["name"] for each in backstay("projects", "--json").json] == ["Plant 7"]
@@ -412,24 +433,40 @@ def test_what_a_client_says_of_the_environment_changes_nothing(
         "LD_BIND_NOW": "1",
         "XDG_DATA_HOME": str(evil),
         "TEXTUAL": "debug",
-        "LC_ALL": "C",
+        "LC_MESSAGES": str(evil),
+        "LANG": f"../../../../../..{evil}",
     }
+    texts = evil / "LC_MESSAGES" / "messages.mo"
+    texts.parent.mkdir()
+    texts.write_bytes(translation("Show this message and exit.", "A text of the client's."))
     server.let_in_without_limits(FREE)
     arrived = server(FREE, "env", env=sent).out.splitlines()
     assert {f"{name}={value}" for name, value in sent.items()} <= set(arrived)
     plain, changed = (server("ana", "backups 'Plant 7' --json", env=env) for env in (None, sent))
     assert changed == plain
-    assert server("ana", "show nothing", env=sent) == server("ana", "show nothing")
+    for words in ("show nothing", "--help"):
+        assert server("ana", words, env=sent) == server("ana", words)
 
     client = server.start("ana", f"backup {held.name}", env=sent)
     wait_until(lambda: len(server.children()) > 1)
     for child in server.children():
         told = set(environment(child.number))
-        assert told & set(sent) <= {"LC_ALL"}
+        assert told & set(sent) == set()
         assert not any(name.startswith(("SSH", "BACKSTAY", "PYTHON", "LD_")) for name in told)
     held.let_go()
     assert ended(client).code == 0
     assert not canary.exists()
+
+
+def translation(text: str, into: str) -> bytes:
+    """A file of translations with one in it, as GNU gettext's manual says ("MO files")."""
+    texts = ["", text, "Content-Type: text/plain; charset=UTF-8\n", into]
+    table, at = b"", 28 + 4 * 8
+    for each in texts:
+        table += struct.pack("<II", len(each), at)
+        at += len(each) + 1
+    head = struct.pack("<7I", 0x950412DE, 0, 2, 28, 28 + 2 * 8, 0, 0)
+    return head + table + b"".join(each.encode() + b"\0" for each in texts)
 
 
 # What a connection that drops does

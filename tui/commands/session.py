@@ -9,13 +9,11 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.detached import detach, works
+from tui.environment import clear_environment, source
 from tui.invocation import Invocation
+from tui.output import print_error
+from tui.plain_text import plain
 from tui.running import with_engine
-
-# What the other side, or its sshd, may say of its terminal and language. Nothing else of the
-# environment is believed: not where the home is, not how Python or the linker are to behave.
-_KEPT = ("TERM", "COLORTERM", "NO_COLOR", "LANG")
-_SYSTEM = ("HOME", "USER", "LOGNAME", "SHELL", "PATH")
 
 
 @click.command("session", cls=Command, example="backstay session --home /srv/backstay --as ana")
@@ -29,27 +27,15 @@ def command(invocation: Invocation) -> None:
     if invocation.user is None or invocation.given_home is None:
         raise click.UsageError("A session needs --home and --as: see backstay access add-key.")
     sent = os.environ.get("SSH_ORIGINAL_COMMAND", "")
-    source = _source()
+    came_from = source()
     clear_environment()
     os.umask(0o077)
-    code = _serve(invocation._replace(remote=True), sent, source)
+    code = _serve(invocation._replace(remote=True), sent, came_from)
     if code:
         raise click.exceptions.Exit(code)
 
 
-def clear_environment() -> None:
-    """Forget everything in the environment that a session has no need of."""
-    for name in tuple(os.environ):
-        if name not in _KEPT + _SYSTEM and not name.startswith("LC_"):
-            del os.environ[name]
-
-
-def _source() -> str:
-    """The address that the other side comes from, as sshd tells it."""
-    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0] or "this machine"
-
-
-def _serve(invocation: Invocation, sent: str, source: str) -> int:
+def _serve(invocation: Invocation, sent: str, came_from: str) -> int:
     """Run what was sent, and tell the audit trail; gives its exit code.
 
     Raises what the engine raises where the home cannot be opened.
@@ -66,15 +52,25 @@ def _serve(invocation: Invocation, sent: str, source: str) -> int:
         words = words_of(sent)
     except NotAllowed as error:
         why = error.message  # what was sent is not written down: it may hold a password
-        with_engine(invocation, lambda engine: engine.refuse_session(source, why), works=False)
+        with_engine(invocation, lambda engine: engine.refuse_session(came_from, why), works=False)
         return report(error, as_json="--json" in sent)
     if works(words):
         detach()  # before any thread begins: a job goes on when the connection drops
     what = first_name(words) or "options only"
     if not words:
         what = "the app" if can_draw() else "the projects"
-    with_engine(invocation, lambda engine: engine.begin_session(source, what), works=False)
+    with_engine(invocation, lambda engine: engine.begin_session(came_from, what), works=False)
     code = main(words, invocation)
-    how = f"exit code {code} after {time.monotonic() - begun:.0f} s"
-    with_engine(invocation, lambda engine: engine.end_session(source, how), works=False)
+    _end(invocation, came_from, f"exit code {code} after {time.monotonic() - begun:.0f} s")
     return code
+
+
+def _end(invocation: Invocation, came_from: str, how: str) -> None:
+    """Tell the audit trail of the end; where it cannot be told, what was done stays done."""
+    from engine import BackstayError
+
+    try:
+        with_engine(invocation, lambda engine: engine.end_session(came_from, how), works=False)
+    except BackstayError as error:
+        told = f"The end of this session is not in the audit trail: {error.message}"
+        print_error(f"{plain(told)}\n")
