@@ -71,7 +71,7 @@ def test_whatever_takes_a_path_is_refused(
 # What stands for anything but a file, in help and in error messages.
 NO_FILES = {
     *("PROJECT", "USER", "NAME", "BACKUP", "JOB", "ID", "AMOUNT", "DATE", "T"),
-    *("HH:MM", "ZONE", "N", "MONTH", "FINGERPRINT", "YYYY-MM", "SEAL"),
+    *("HH:MM", "ZONE", "N", "MONTH", "FINGERPRINT", "YYYY-MM", "SEAL", "PLACE"),
 }
 
 
