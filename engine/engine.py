@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.access import check_user_name, login_name
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
+from engine.comparisons import Comparisons
 from engine.contents import Inside
 from engine.home import Home
 from engine.invitations import Invitations
@@ -23,7 +24,7 @@ from engine.transfers import Transfers
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Inside, Records, Logins, Invitations, Transfers):
+class Engine(Projects, Outcomes, Inside, Comparisons, Records, Logins, Invitations, Transfers):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

@@ -27,6 +27,7 @@ COMMANDS = (
     "backups",
     "show",
     "contents",
+    "diff",
     "verify",
     "quote",
     "restore",

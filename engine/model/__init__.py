@@ -15,6 +15,15 @@ from engine.model.backups import (
     LeaveOut,
     Storage,
 )
+from engine.model.comparison import (
+    ComparedSide,
+    Comparison,
+    DeviceChange,
+    RowChanges,
+    SettingChange,
+    Thing,
+    Things,
+)
 from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
 from engine.model.jobs import Job, JobKind, JobState, Progress
 from engine.model.money import ActiveInterval, Charge, CostLine, Money, Prices, Quote, amount_text
@@ -54,12 +63,15 @@ __all__ = [
     "BackupState",
     "Charge",
     "CleanUpReport",
+    "ComparedSide",
+    "Comparison",
     "ContentLine",
     "Contents",
     "CostLine",
     "DamagedPart",
     "DataRow",
     "Delivery",
+    "DeviceChange",
     "DeviceFacts",
     "Encryption",
     "HeldItem",
@@ -86,8 +98,12 @@ __all__ = [
     "Recovery",
     "RestoreReport",
     "Role",
+    "RowChanges",
     "RowsPage",
+    "SettingChange",
     "Storage",
+    "Thing",
+    "Things",
     "TransferLine",
     "TransferReport",
     "UserKey",

@@ -247,6 +247,10 @@ class ChunkReader:
             raise ChunkLost("A list of chunks is damaged.")
         return joined
 
+    def chunk_length(self, page_size: int) -> int:
+        """Bytes in a chunk of an image with pages of `page_size` bytes."""
+        return self._repository.chunk_length(page_size)
+
     def names(self, image: Image) -> Names:
         """The names of all chunks of an image. Raises `ChunkLost`."""
         import numpy as np

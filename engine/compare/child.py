@@ -1,0 +1,77 @@
+"""What a child process was set up with for one comparison, and its tasks.
+
+Importing this is cheap, for the parent does: what a task needs is imported where it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.errors import RepositoryDamaged
+from engine.model import RowChanges
+from engine.repository.manifest import Image
+from engine.repository.repository import ChunkReader, Repository
+
+if TYPE_CHECKING:
+    from engine.compare.main import MainChanges
+
+# What a child imports before anything is asked of it.
+NEEDED = ("engine.compare.images", "engine.compare.main", "engine.repository.index")
+
+
+class Pair(NamedTuple):
+    """A device's database before and after: its images and rows, and how an error names it."""
+
+    before: Image
+    after: Image
+    rows_before: int
+    rows_after: int
+    what: str
+
+
+class _Setup:
+    """The setup of this process."""
+
+    repository: Repository
+    scratch: Path
+    reader: ChunkReader
+
+
+def configure(repository: Repository, scratch: str) -> None:
+    """Set this process up; `scratch` is a private folder for temporary files."""
+    from engine.repository.index import load_index
+
+    _Setup.repository, _Setup.scratch = repository, Path(scratch)
+    index = load_index(repository.storage, repository.keys)
+    _Setup.reader = ChunkReader(repository, index)
+
+
+def compare_device(pair: Pair) -> RowChanges:
+    """Compare the rows of a device. Raises `RepositoryDamaged`, naming it."""
+    from engine.compare.images import compare_images
+    from engine.compare.tables import compare_tables
+    from engine.pages.header import NotCanonical
+    from engine.repository.repository import ChunkLost
+
+    reader = _Setup.reader
+    try:
+        return compare_images(reader, pair)
+    except NotCanonical:
+        return compare_tables(reader, pair, _Setup.scratch)
+    except ChunkLost as error:
+        reason = str(error).rstrip(".")
+        raise RepositoryDamaged(f"{pair.what} cannot be read: {reason}.") from error
+
+
+def compare_main(before: Image, after: Image) -> MainChanges:
+    """Compare two main databases. Raises `RepositoryDamaged`."""
+    from engine.compare.main import changes_between
+    from engine.rebuild.stored import opened
+
+    what = "The main database"
+    with (
+        opened(_Setup.reader, before, _Setup.scratch, what) as first,
+        opened(_Setup.reader, after, _Setup.scratch, what) as second,
+    ):
+        return changes_between(first, second)
