@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -128,12 +129,27 @@ def renew_by_sql(pages: Pages, prefix: bytes) -> None:
             "SELECT wr FROM pragma_table_list('data') WHERE schema = 'main'"
         ).fetchone()
         key = "id" if without_rowid == (1,) else "rowid"
-        connection.execute(
-            "UPDATE data SET id = ? || printf('%010x', new.n) FROM"  # noqa: S608  # two constants
-            f" (SELECT {key} AS old, row_number() OVER (ORDER BY {key}) AS n FROM data) AS new"
-            f" WHERE data.{key} = new.old",
-            (prefix[:PREFIX_LENGTH].decode("ascii"),),
-        )
+        with _without_triggers(connection):
+            connection.execute(
+                "UPDATE data SET id = ? || printf('%010x', new.n) FROM"  # noqa: S608  # constants
+                f" (SELECT {key} AS old, row_number() OVER (ORDER BY {key}) AS n FROM data) AS new"
+                f" WHERE data.{key} = new.old",
+                (prefix[:PREFIX_LENGTH].decode("ascii"),),
+            )
+
+
+@contextlib.contextmanager
+def _without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
+    """Take the triggers on the rows away for a while: they are for what their owner changes."""
+    triggers = connection.execute(
+        "SELECT name, sql FROM sqlite_schema"
+        " WHERE type = 'trigger' AND lower(tbl_name) = 'data' ORDER BY rowid"
+    ).fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {_quoted(name)}")
+    yield
+    for _, statement in triggers:
+        connection.execute(statement)
 
 
 def check_trees(pages: Pages) -> None:

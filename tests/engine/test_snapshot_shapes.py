@@ -83,6 +83,25 @@ def test_a_generated_column_follows_the_new_id(
     assert all(twice == f"_{own}" for own, twice in rows)
 
 
+def test_triggers_are_kept_and_do_not_run_where_ids_are_renewed(
+    bench: Workbench, filled: Filled, tmp_path: Path, content_of: Callable[[Path], Content]
+) -> None:
+    """A generated column leaves only SQL to renew ids, and SQL runs triggers."""
+    path = tmp_path / "device.db"
+    triggers = [
+        'CREATE TRIGGER "so ""called""" AFTER UPDATE ON DATA BEGIN DELETE FROM data; END',
+        "CREATE TRIGGER never BEFORE UPDATE OF id ON data BEGIN SELECT raise(ABORT, 'no'); END",
+    ]
+    twice = "ALTER TABLE data ADD COLUMN twice AS (value || 2)"
+    filled(path, 10, after=";".join([twice, *triggers]))
+    made = bench.rebuild(bench.read(path))
+    assert content_of(made).rows == content_of(path).rows
+    with contextlib.closing(sqlite3.connect(made)) as connection:
+        kept = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        assert [sql for (sql,) in kept] == triggers
+        assert connection.execute("SELECT count(DISTINCT id) FROM data").fetchone() == (10,)
+
+
 @pytest.mark.parametrize("reserved", [1, 32])
 def test_reserved_bytes_are_kept_as_they_are(
     bench: Workbench, filled: Filled, tmp_path: Path, reserved: int
