@@ -12,7 +12,7 @@ from engine.errors import (
     SourceDamaged,
     SourceMissing,
 )
-from engine.project.instance import MAIN_SETTINGS, Instance, find, remembered
+from engine.project.instance import MAIN_SETTINGS, NO_FILE, Instance, find, remembered
 from engine.repository.manifest import Manifest
 from engine.stamps import is_unchanged
 
@@ -37,7 +37,8 @@ def look_for_changes(instance: Instance, previous: Manifest | None) -> Changes:
     files = [*(str(file) for file in (instance.database, *instance.storage_files))]
     settings = [str(instance.root / name) for name in instance.settings]
     main = (
-        set(before) != {*files, *settings}
+        any(note.startswith(NO_FILE) for note in previous.notes)  # told each time
+        or set(before) != {*files, *settings}
         or not all(is_unchanged(Path(file), before[file]) for file in files)
         or not all(is_unchanged(Path(file), before[file], counter=False) for file in settings)
     )

@@ -12,7 +12,7 @@ from engine.children import Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import Progress
-from engine.project.instance import Instance
+from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
 from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice, Way
@@ -78,7 +78,9 @@ class Reading:
         """
         # The main database comes first: then every device that it names has its data.
         main: MainRead | None = None
-        if self._changes.main:
+        if not self._changes.main:
+            self._notes += self._notes_of_main()
+        else:
             main = await self._children.run(tasks.read_main, self._instance, mark_prefix)
         devices = await self._devices(main)
         packs: dict[str, int] = {}
@@ -95,6 +97,7 @@ class Reading:
             wanted = [(device.id, device.name) for device in main.devices]
         else:
             wanted = [(device.id, device.name) for device in before.values()]
+        self._leave_out(main.unusable if main is not None else ())
         names = dict(wanted)
         to_read = []
         for device in names:
@@ -115,6 +118,17 @@ class Reading:
             reads[device] if device in reads else (before[device]._replace(name=name), None)
             for device, name in names.items()
         ]
+
+    def _leave_out(self, devices: tuple[str, ...]) -> None:
+        """Devices whose ids name no file: they are not in the copy of the main database."""
+        for device in devices:
+            self._damaged.append(SourceDamaged(names_no_file(device)))
+            self._notes.append(f"{names_no_file(device)} The device is not in the backup.")
+
+    def _notes_of_main(self) -> list[str]:
+        """What the last backup told of the main database, and of its devices' indexes nothing."""
+        of_devices = {_of_a_damaged_index(each.id, each.name) for each in self._before.values()}
+        return [note for note in self._notes_before if note not in of_devices]
 
     def _refusal(self) -> BackstayError:
         if len(self._damaged) == 1:

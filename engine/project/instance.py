@@ -22,6 +22,7 @@ PLUGIN_FILES = "PluginFiles"
 PLUGIN_SETTINGS = "settings.yml"
 DEFAULT_PORT = 8888  # what TagoCore takes when its settings name none
 
+NO_FILE = "A device in data.db has the id"  # how it begins what `names_no_file` says
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MISSING_HINT = (
     "Nothing was changed, and backups that were made of it are safe. Check the path; is a disk "
@@ -57,12 +58,19 @@ class Instance(NamedTuple):
         Raises `SourceDamaged` for an id that could not be a file's name: it comes from the
         database, and anyone who may write there could have put a path in its place.
         """
-        if not _SAFE_NAME.fullmatch(device_id):
-            raise SourceDamaged(
-                f"A device in data.db has the id {device_id[:80]!r}, which names no file of a "
-                "device."
-            )
+        if not names_file(device_id):
+            raise SourceDamaged(names_no_file(device_id))
         return self.devices / f"{device_id}.db"
+
+
+def names_file(device_id: str) -> bool:
+    """Whether the id of a device can be the name of its database."""
+    return _SAFE_NAME.fullmatch(device_id) is not None
+
+
+def names_no_file(device_id: str) -> str:
+    """What is wrong with a device whose id cannot be that."""
+    return f"{NO_FILE} {device_id[:80]!r}, which names no file of a device of its own."
 
 
 def find(path: Path) -> Instance:

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.project.instance import names_file
 from engine.project.marks import Scrubber
 from engine.project.table_copy import copy_tables
 from engine.project.tables import (
@@ -18,6 +19,7 @@ from engine.project.tables import (
 )
 
 EMPTY_TABLES = frozenset({"account_token", "analysis_log"})
+_DEVICE_COLUMNS = {"device": "id", "device_token": "device_id", "device_params": "device_id"}
 _KNOWN_TABLES = EMPTY_TABLES | {
     "account",
     "action",
@@ -42,11 +44,13 @@ class DeviceRow(NamedTuple):
 class MainFacts(NamedTuple):
     """What a copy of data.db holds.
 
-    `rows` gives the rows of every table, to be checked at a restore. `scrub` takes the tokens out
-    of any other text of the same instance.
+    `unusable` are ids of devices that cannot be names of files, or are those of another's: such
+    devices are left out, with their tokens. `rows` gives the rows of every table, to be checked at
+    a restore. `scrub` takes the tokens out of any other text of the same instance.
     """
 
     devices: tuple[DeviceRow, ...]
+    unusable: tuple[str, ...]
     actions: int
     analyses: int
     accounts: int
@@ -66,10 +70,13 @@ def copy_main(source: sqlite3.Connection, target: Path, mark_prefix: str) -> Mai
     """
     with database_errors("data.db"):
         scrub = _learn(source, mark_prefix)
-        devices = _devices(source)
+        devices, unusable = _devices(source)
     notes: list[str] = []
 
     def change(table: Table, rows: list[Row]) -> list[Row]:
+        device = _DEVICE_COLUMNS.get(table.name.lower())
+        if unusable and device is not None:
+            rows = _without(table, rows, device, unusable)
         scrubbed = scrub.rows(rows)
         match table.name.lower():
             case "device_token":
@@ -93,6 +100,7 @@ def copy_main(source: sqlite3.Connection, target: Path, mark_prefix: str) -> Mai
         )
     return MainFacts(
         devices=devices,
+        unusable=unusable,
         actions=counts.get("action", 0),
         analyses=counts.get("analysis", 0),
         accounts=counts.get("account", 0),
@@ -124,11 +132,25 @@ def _learn(source: sqlite3.Connection, mark_prefix: str) -> Scrubber:
     return Scrubber(mark_prefix, device, account)
 
 
-def _devices(source: sqlite3.Connection) -> tuple[DeviceRow, ...]:
-    return tuple(
-        DeviceRow(identity or "", name or "", kind or "")
-        for identity, name, kind in read_columns(source, "device", ("id", "name", "type"))
-    )
+def _devices(source: sqlite3.Connection) -> tuple[tuple[DeviceRow, ...], tuple[str, ...]]:
+    """The devices, and the ids of those that can have no file of their own."""
+    devices: dict[str, DeviceRow] = {}  # by what a file system may take for the same name
+    unusable = []
+    for identity, name, kind in read_columns(source, "device", ("id", "name", "type")):
+        device = DeviceRow(identity or "", name or "", kind or "")
+        if names_file(device.id) and device.id.casefold() not in devices:
+            devices[device.id.casefold()] = device
+        else:
+            unusable.append(device.id)
+    return tuple(devices.values()), tuple(unusable)
+
+
+def _without(table: Table, rows: list[Row], column: str, devices: tuple[str, ...]) -> list[Row]:
+    """The rows of a table that are not of these devices."""
+    place = table.place(column)
+    if place is None:
+        return rows
+    return [row for row in rows if (as_text(row[place]) or "") not in devices]
 
 
 def _with_marks(table: Table, rows: list[Row], scrubbed: list[Row], scrub: Scrubber) -> list[Row]:

@@ -65,6 +65,7 @@ def read_main(instance: Instance, mark_prefix: str) -> MainRead:
     return MainRead(
         main=main,
         devices=facts.devices,
+        unusable=facts.unusable,
         actions=facts.actions,
         analyses=facts.analyses,
         accounts=facts.accounts,

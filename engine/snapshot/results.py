@@ -93,6 +93,7 @@ class MainRead(NamedTuple):
 
     main: Copied
     devices: tuple[DeviceRow, ...]
+    unusable: tuple[str, ...]  # ids of devices that can have no file of their own
     actions: int
     analyses: int
     accounts: int

@@ -25,6 +25,7 @@ from promises_support import (
     ids,
     leftovers,
     make_world,
+    plain_bytes,
     query,
     restored,
     rows_without_ids,
@@ -333,3 +334,52 @@ async def test_a_device_file_that_is_a_link_to_another_file_is_read(tmp_path: Pa
     copy = find(report.project.path).device_file(file.stem)
     assert not copy.is_symlink()
     assert rows_without_ids(copy) == rows_without_ids(elsewhere)
+
+
+async def test_devices_whose_ids_name_no_file_are_named_and_can_be_left_out(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    files = world.files
+    twin = files[0].stem.upper()
+    token = "7d5f0c1e-0000-4000-8000-00000000c0de"
+    change(
+        world.data / "data.db",
+        *(f"INSERT INTO device (id, name) VALUES ('{each}', 'Odd')" for each in ("../../x", twin)),
+        f"INSERT INTO device_token (token, device_id) VALUES ('{token}', '../../x')",
+    )
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        with pytest.raises(SourceDamaged) as told:
+            await backed_up(engine)
+        for each in ("'../../x'", repr(twin)):
+            assert each in told.value.message
+        assert await engine.backups("Plant") == []
+        for _ in range(2):  # also where only a device has changed since
+            without = await backed_up(engine, without_damaged=True)
+            notes = (await engine.show(without.id)).notes
+            assert sum("names no file" in note for note in notes) == 2
+            assert without.devices == len(files)
+            world.now.pass_by(days=1)
+            change(files[0], "UPDATE data SET value = 'x' WHERE rowid = 1")
+            with pytest.raises(SourceDamaged):
+                await backed_up(engine)
+        report = await restored(engine, "Copy", without.id)
+        devices = query(find(report.project.path).database, "SELECT id FROM device")
+        assert {str(key) for (key,) in devices} == {each.stem for each in files}
+        assert all(new.device != "../../x" for new in report.tokens)
+    assert not any(token.encode() in plain for _, plain in plain_bytes(world.repository()))
+
+
+async def test_what_is_told_of_the_main_database_stays_while_only_devices_change(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    change(world.data / "data.db", "CREATE TABLE extra (x)", "CREATE VIEW seen AS SELECT 1")
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        told = (await engine.show((await backed_up(engine)).id)).notes
+        assert len(told) == 2
+        world.now.pass_by(days=1)
+        change(world.files[0], "UPDATE data SET value = 'x' WHERE rowid = 1")
+        assert (await engine.show((await backed_up(engine)).id)).notes == told
