@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from engine.aside import has_abandoned, remove_abandoned
-from engine.backup import facts
 from engine.catalog import Catalog, JobRow
 from engine.errors import BackstayError, NotFound
 from engine.home import Home
@@ -73,6 +72,8 @@ async def mend(home: Home, catalog: Catalog, repository: Repository) -> None:
                 await catalog.costs.end(project.id)
                 await catalog.projects.remove(project.id)
     known = await catalog.backups.ids()
+    from engine.backup import facts
+
     for backup, size in (await asyncio.to_thread(repository.manifests)).items():
         if backup not in known:
             with contextlib.suppress(BackstayError):  # no backup: a copy, or cut short

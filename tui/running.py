@@ -6,6 +6,7 @@ a second Ctrl+C does not wait. asyncio is imported here only when something is r
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -44,6 +45,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     Raises what the work raised; `Stopped` if a signal ended it.
     """
+    _load_asyncio()
     import asyncio
 
     received: list[signal.Signals] = []
@@ -75,6 +77,19 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         ended = Stopped("Stopped.")
         ended.signal = received[0]
         raise ended from None
+
+
+def _load_asyncio() -> None:
+    """Load asyncio without TLS, which we never speak through it and which is a third of its weight.
+
+    It does without where Python has no ssl. Who needs ssl for something else imports it as ever.
+    """
+    if sys.modules.keys().isdisjoint({"asyncio", "ssl"}):
+        sys.modules["ssl"] = None  # type: ignore[assignment]  # so a module is said to be lacking
+        try:
+            importlib.import_module("asyncio")
+        finally:
+            del sys.modules["ssl"]
 
 
 def _stop(task: asyncio.Task[Any], number: signal.Signals, received: list[signal.Signals]) -> None:

@@ -60,6 +60,13 @@ def test_a_command_does_not_load_the_app(backstay: Runner, words: list[str]) -> 
     assert modules & {"textual", "rich", "tui.app"} == set()
 
 
+def test_looking_at_backups_loads_nothing_that_only_taking_one_needs(backstay: Runner) -> None:
+    modules = loaded(COMMAND, "--home", str(backstay.home), "--as", "ana", "backups", "Plant 7")
+    assert "asyncio" in modules
+    heavy = {"ssl", "numpy", "cryptography", "zstandard", "yaml"}
+    assert modules & (heavy | {"engine.backup", "engine.worker", "engine.performing"}) == set()
+
+
 def test_the_version_is_told_without_what_commands_need() -> None:
     modules = loaded(PROGRAM, "--version")
     assert "tui.version" in modules
