@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.model import LeaveOut
 from engine.pages.btree import PADDING, Bytes
+from engine.pages.shape import Shape
 from engine.repository.index import load_index
 from engine.repository.repository import Repository
 from engine.snapshot.results import Measured
@@ -24,6 +25,7 @@ class Setup:
     leave_out: LeaveOut
     scratch: Path
     buffer: Bytes  # SLICE bytes and padding, reused by every task
+    shape: tuple[tuple[tuple[object, ...], ...], Shape] | None  # the last one, and its schema
 
 
 setup = Setup()
@@ -34,6 +36,7 @@ def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None
     setup.store = ChunkStore(repository)
     setup.leave_out = leave_out
     setup.scratch = Path(scratch)
+    setup.shape = None
     setup.buffer = np.zeros(SLICE + PADDING, np.uint8)
 
 

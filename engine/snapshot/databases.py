@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
 from engine.model import LeaveOut
-from engine.pages.accounting import LEAF, IndexDamaged, check, join, no_facts
+from engine.pages.accounting import EMPTY, LEAF, IndexDamaged, check, join, no_facts
 from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints, ReadPages, be16, walk
 from engine.pages.canonical import (
     Plan,
@@ -32,7 +32,7 @@ from engine.pages.canonical import (
     plan_table,
 )
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
-from engine.pages.shape import read_shape
+from engine.pages.shape import Shape, read_shape
 from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image
 from engine.snapshot.child import SLICE, setup
@@ -61,11 +61,13 @@ def _begin(path: str, way: Way) -> Opening | Read:
         if live.glance().wal:
             return _begin_copy(live, way)
         with live.locked():
-            opening = look(live, way)
-            small = opening.plan.page_count * opening.plan.page_size <= SLICE
+            header = live.header()
+            total = header.page_count * header.page_size
+            small = total <= SLICE
+            flat = setup.buffer[: total + PADDING]
             if small:
-                flat = setup.buffer[: opening.plan.page_count * opening.plan.page_size + PADDING]
                 live.read_into(flat.data[:-PADDING], 0)
+            opening = look(live, way, flat[:-PADDING] if small else None)
     opening = opening._replace(longest_lock=live.longest_lock)
     if not small:
         return opening
@@ -105,13 +107,15 @@ def _begin_copy(live: LiveFile, way: Way) -> Opening | Read:
     return begun._replace(stamp=stamp, longest_lock=0.0)
 
 
-def look(live: LiveFile, way: Way) -> Opening:
+def look(live: LiveFile, way: Way, content: Bytes | None = None) -> Opening:
     """Inside a file's lock: plan it, and note what the manifest says of it.
+
+    `content` is the whole file where it has been read already, in the same lock.
 
     Raises `IndexDamaged` where the way is the usual one and an index is seen to be damaged.
     """
     header = live.header()
-    plan, names, rows = _plan(live, header, way)
+    plan, names, rows = _plan(live, header, way, content)
     try:
         first, last = _time_span(live.connection, header, way)
     except sqlite3.DatabaseError as error:
@@ -227,11 +231,13 @@ def _joined(names: Names, lists: tuple[bytes, ...]) -> bytes:
     return b"".join([names.tobytes(), *lists])
 
 
-def _plan(live: LiveFile, header: Header, way: Way) -> tuple[Plan, tuple[str, ...], int | None]:
+def _plan(
+    live: LiveFile, header: Header, way: Way, content: Bytes | None
+) -> tuple[Plan, tuple[str, ...], int | None]:
     """Plan a file inside its lock: the plan, the indexes it leaves out, rows if counted here."""
-    read = page_reader(live, header)
+    read = page_reader(live, header) if content is None else _reader_of(content, header)
     try:
-        shape = read_shape(live.connection)
+        shape = _shape(live.connection)
     except NotCanonical:
         return keep_as_is(header, None), (), _count(live)
     try:
@@ -254,6 +260,19 @@ def _plan(live: LiveFile, header: Header, way: Way) -> tuple[Plan, tuple[str, ..
         raise SourceDamaged(f"{live.path} is damaged: {error}.") from None
 
 
+def _shape(connection: sqlite3.Connection) -> Shape:
+    """`read_shape`, but for a file that has the schema of the one before, as nearly all have.
+
+    Nothing else than the schema's rows goes into a shape.
+    """
+    schema = tuple(
+        connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema")
+    )
+    if setup.shape is None or setup.shape[0] != schema:
+        setup.shape = (schema, read_shape(connection))
+    return setup.shape[1]
+
+
 def _count(live: LiveFile) -> int:
     """Rows of a table whose pages are not known; a file without one is no device's."""
     found = live.connection.execute("SELECT type FROM sqlite_schema WHERE name = 'data'").fetchone()
@@ -261,6 +280,18 @@ def _count(live: LiveFile) -> int:
         raise SourceDamaged(f"{live.path} has no table of variables.")
     (rows,) = live.connection.execute("SELECT count(*) FROM data").fetchone()
     return int(rows)
+
+
+def _reader_of(content: Bytes, header: Header) -> ReadPages:
+    """A function that gives pages of a file that is in memory, each of them a copy."""
+    pages = content.reshape(header.page_count, header.page_size)
+
+    def read(numbers: Ints) -> Bytes:
+        if numbers.size and int(numbers.max()) > header.page_count:
+            raise NotCanonical("a page is named that the file does not have")
+        return pages[numbers - 1]
+
+    return read
 
 
 def page_reader(live: LiveFile, header: Header) -> ReadPages:
@@ -317,9 +348,19 @@ def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
     torn = leaves[flat[leaves * size] != TABLE_LEAF]
     rows[torn * size // chunk] = NO_LEAF  # kept as it is, a page is stored whatever it is
     facts, lookalikes = apply(plan, first, flat)
-    names = setup.store.add(flat[: count * size], chunk)
+    names = setup.store.add(flat[: count * size], chunk, blank=_blank(plan, first, count, chunk))
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
     return Slice(first, 0, names, pieces, rows, lookalikes, facts, 0.0)
+
+
+def _blank(plan: Plan, first: int, count: int, chunk: int) -> NDArray[np.bool_]:
+    """Which chunks have nothing but pages that an image has as zeros."""
+    kept = np.ones(-(-count * plan.page_size // chunk) * (chunk // plan.page_size), bool)
+    kept[:count] = plan.kinds_of(first, count) != EMPTY if plan.id_column is not None else True
+    written = [number - first for number in plan.written if first <= number < first + count]
+    kept[written] = True
+    kept[count:] = False
+    return np.asarray(~kept.reshape(-1, chunk // plan.page_size).any(axis=1), np.bool_)
 
 
 def no_slice(first: int, count: int) -> Slice:

@@ -37,29 +37,39 @@ class ChunkStore:
             self._index = load_index(self.repository.storage, self.repository.keys)
         return self._index
 
-    def add(self, data: NDArray[np.uint8], chunk: int, *, kind: str = "data") -> Names:
-        """Store bytes as chunks of `chunk` bytes, the last perhaps shorter; gives their names."""
+    def add(
+        self,
+        data: NDArray[np.uint8],
+        chunk: int,
+        *,
+        kind: str = "data",
+        blank: NDArray[np.bool_] | None = None,
+    ) -> Names:
+        """Store bytes as chunks of `chunk` bytes, the last perhaps shorter; gives their names.
+
+        `blank` says which chunks are known to be zeros; the others may be, too.
+        """
         count = -(-data.size // chunk)
-        names = np.zeros((count, NAME_LENGTH), np.uint8)
-        filled = np.ones(count, bool)
-        whole = data.size // chunk
-        words = data[: whole * chunk].view(np.uint64).reshape(whole, chunk // 8)
-        filled[:whole] = words.any(axis=1)
-        if whole < count:
-            filled[whole] = data[whole * chunk :].any()
+        filled = np.flatnonzero(_filled(data, chunk, count, blank))
         view, key = data.data, self.repository.keys.chunk
-        for number in np.flatnonzero(filled).tolist():
-            digest = blake3(view[number * chunk : (number + 1) * chunk], key=key)
-            names[number] = np.frombuffer(digest.digest(NAME_LENGTH), np.uint8)
-        new = []
-        for number in np.flatnonzero(filled & (self.index.find(names) < 0)).tolist():
-            name = names[number].tobytes()
-            if name not in self._new:
-                self._new.add(name)
-                new.append(number)
+        digests = [
+            blake3(view[number * chunk : (number + 1) * chunk], key=key).digest(NAME_LENGTH)
+            for number in filled.tolist()
+        ]
+        own = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, NAME_LENGTH)
+        names = np.zeros((count, NAME_LENGTH), np.uint8)
+        names[filled] = own
+        new, added = [], []
+        for at in np.flatnonzero(self.index.find(own) < 0).tolist():
+            if digests[at] not in self._new:
+                self._new.add(digests[at])
+                new.append(int(filled[at]))
+                added.append(digests[at])
+        done = 0
         for first, last in _runs(new):
-            run = [name.tobytes() for name in names[first:last]]
+            run = added[done : done + last - first]
             self._writer.add(run, view[first * chunk : last * chunk], chunk, kind=kind)
+            done += len(run)
         return names
 
     def add_list(self, names: Names) -> tuple[bytes, ...]:
@@ -73,6 +83,24 @@ class ChunkStore:
     def finish(self) -> dict[str, int]:
         """Wait until everything is on disk; the packs that were made, with their sizes."""
         return self._writer.finish()
+
+
+def _filled(
+    data: NDArray[np.uint8], chunk: int, count: int, blank: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Which chunks are not all zeros. Most tell by their first word, and need no second look."""
+    whole = data.size // chunk
+    words = data[: whole * chunk].view(np.uint64).reshape(whole, chunk // 8)
+    filled = np.ones(count, bool)
+    filled[:whole] = words[:, 0] != 0
+    unsure = ~filled
+    if blank is not None:
+        unsure &= ~blank
+    for number in np.flatnonzero(unsure).tolist():
+        filled[number] = words[number].any()
+    if whole < count:
+        filled[whole] = data[whole * chunk :].any()
+    return filled
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
