@@ -103,24 +103,26 @@ def together(server: Server, user: str, sent: Sequence[str]) -> float:
 
 
 def inside(server: Server, sent: Sequence[str]) -> list[float]:
-    """Send all at once; gives the seconds from the start to the end of each, longest first.
-
-    The audit trail does not tell which end belongs to which start: they are taken in their order,
-    which keeps the sum and makes the longest shorter by no more than the others differ.
-    """
+    """Send all at once; gives the seconds from the start to the end of each, longest first."""
     before = len(server.audit())
     together(server, "ana", sent)
-    lines = "SELECT action, at FROM audit ORDER BY number LIMIT -1 OFFSET ?"
+    lines = "SELECT action, at, detail FROM audit ORDER BY number LIMIT -1 OFFSET ?"
     with sqlite3.connect(server.home / "catalog.db") as catalog:
         told = list(catalog.execute(lines, (before,)))
     begins, ends = (
-        [datetime.fromisoformat(at) for action, at in told if action == f"{which} session"]
+        {
+            detail.partition(":")[0]: datetime.fromisoformat(
+                at
+            )  # where it comes from, with the port
+            for action, at, detail in told
+            if action == f"{which} session"
+        }
         for which in ("begin", "end")
     )
-    return sorted(
-        ((end - begin).total_seconds() for begin, end in zip(begins, ends, strict=True)),
-        reverse=True,
-    )
+    if len(begins) != len(sent) or begins.keys() != ends.keys():
+        raise SystemExit("not every session began and ended")
+    took = ((ends[each] - begin).total_seconds() for each, begin in begins.items())
+    return sorted(took, reverse=True)
 
 
 def done(code: int) -> None:
