@@ -124,7 +124,8 @@ async def test_folders_port_and_code_are_its_own_and_it_is_quiet(tmp_path: Path)
         assert instance.database.is_relative_to(root)
         assert instance.port == report.port != find(world.source).port
         texts = texts_of(root)
-        assert "/srv/tagocore" not in texts
+        assert "/nonexistent" not in texts  # where the settings say it is
+        assert "/srv/tagocore" not in texts  # where its code was
         assert str(world.source) not in texts
         assert ".partial-" not in texts
         assert [code.name for code in report.analyses_without_code] == ["Daily report"]

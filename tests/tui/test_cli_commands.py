@@ -59,7 +59,7 @@ def test_adopt_makes_the_home_and_tells_what_was_noticed(
     adopted = nowhere("adopt", str(other), "--name", "Harbour", "--owner", "rui", "--json").json
     assert set(adopted) >= PROJECT_KEYS | {"notes"}
     assert adopted["owners"] == ["ana", "rui"]
-    assert any("/srv/tagocore" in note and "not there" in note for note in adopted["notes"])
+    assert any("/nonexistent/tagocore" in note and "not there" in note for note in adopted["notes"])
     assert stat.S_IMODE(nowhere.home.stat().st_mode) == 0o700
 
 

@@ -76,7 +76,7 @@ def find_again(new: Path) -> Instance:
 def test_nothing_leads_back_to_the_source(folder: Path, tmp_path: Path) -> None:
     new, _ = restored(tmp_path, *collect(find(folder), scrub))
     for file in new.rglob("*.yml"):
-        assert "/srv/tagocore" not in file.read_text()
+        assert "/nonexistent/tagocore" not in file.read_text()
         assert str(folder) not in file.read_text()
 
 
@@ -101,12 +101,12 @@ def test_the_master_password_is_kept_verbatim(tmp_path: Path) -> None:
 
 def test_paths_under_the_old_folder_move_and_others_are_told(tmp_path: Path) -> None:
     values = {
-        "folder": "/srv/tagocore/files",
-        "same": "/srv/tagocore",
-        "list": [{"deep": "/srv/tagocore/x/y"}],
-        "neighbour": "/srv/tagocore-2/files",
+        "folder": "/nonexistent/tagocore/files",
+        "same": "/nonexistent/tagocore",
+        "list": [{"deep": "/nonexistent/tagocore/x/y"}],
+        "neighbour": "/nonexistent/tagocore-2/files",
         "disk": "/mnt/files",
-        "word": "see /srv/tagocore/x",
+        "word": "see /nonexistent/tagocore/x",
         "number": 7,
         "nothing": None,
     }
@@ -129,7 +129,7 @@ def test_paths_under_the_old_folder_move_and_others_are_told(tmp_path: Path) -> 
     ]
     outside = [note for note in written.notes if "outside the new project" in note]
     assert len(outside) == 2
-    assert "'/srv/tagocore-2/files'" in outside[0]
+    assert "'/nonexistent/tagocore-2/files'" in outside[0]
     assert "'/mnt/files'" in outside[1]
 
 
