@@ -108,6 +108,60 @@ async def test_no_reading_is_lost_and_each_backup_is_a_moment_of_it(tmp_path: Pa
         assert leftovers(world.home) == []
 
 
+# Tells each row once it is committed, and never ends by itself.
+TELLER = """
+import itertools, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=60.0, isolation_level=None)
+for number in itertools.count():
+    db.execute("INSERT INTO data (id, variable, value) VALUES (?, 'counted', ?)",
+               (f"7fff{number:020x}", number))
+    print(number, flush=True)
+"""
+
+
+@contextmanager
+def telling(database: Path, said: Path) -> Iterator[None]:
+    """A writer at work, which is killed at the end; the file `said` has what it committed."""
+    with said.open("w") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-c", TELLER, str(database)], stdin=subprocess.DEVNULL, stdout=told
+        )
+    try:
+        while not said.read_text():
+            assert process.poll() is None
+        yield
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+async def test_no_committed_row_is_lost_with_a_writer_that_is_killed(
+    tmp_path: Path, mode: str
+) -> None:
+    """To close any handle on a file drops SQLite's locks in the process: not in the writer's."""
+    world = make_world(tmp_path)
+    file = world.files[0]
+    change(file, f"PRAGMA journal_mode = {mode}")
+    said = tmp_path / "said"
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        with telling(file, said):
+            for _ in range(ROUNDS):
+                await backed_up(engine)
+                world.now.pass_by(minutes=1)
+        committed = [int(line) for line in said.read_text().splitlines()]
+        assert committed
+        await backed_up(engine)  # of what a dead writer left
+        report = await restored(engine, "Copy")
+        for database in (file, find(report.project.path).devices / file.name):
+            values = [value for (value,) in query(database, COUNTED)]
+            assert values[: len(committed)] == committed
+            assert len(values) <= len(committed) + 1, "one may be committed and not told yet"
+            assert query(database, "PRAGMA integrity_check") == [("ok",)]
+
+
 async def test_a_device_that_is_created_meanwhile_is_in_the_next_backup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -240,3 +240,28 @@ async def test_a_restore_without_room_leaves_nothing_and_costs_nothing(
                 await restored(engine, "Copy")
         assert told.value.hint
         await nothing_came_of_it(world)
+
+
+async def test_what_is_written_to_a_restored_project_is_backed_up_and_restored(
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await backed_up(engine)
+        first = find((await restored(engine, "Copy")).project.path)
+        name = world.files[0].name
+        change(
+            first.devices / name,
+            "INSERT INTO data (id, variable, value) VALUES ('7fff', 'written', 42)",
+        )
+        for _ in range(2):  # the whole, and what changed since
+            world.now.pass_by(days=1)
+            await backed_up(engine, "Copy")
+            change(first.devices / name, "UPDATE data SET value = 43 WHERE variable = 'written'")
+        world.now.pass_by(days=1)
+        await backed_up(engine, "Copy")
+        second = find((await restored(engine, "Copy of a copy", "Copy@latest")).project.path)
+        assert all_rows(second.root) == all_rows(first.root)
+        written = "SELECT value FROM data WHERE variable = 'written'"
+        assert query(second.devices / name, written) == [("43",)]
