@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 HEADINGS = ("device", "device_name", "token_name", "permission", "token")
 
 
+def tokens_csv(tokens: Sequence[NewToken]) -> str:
+    """Tokens as CSV, a line for each below their headings."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(HEADINGS)
+    for token in tokens:
+        names = (plain(token.device_name), plain(token.name))
+        rows.writerow((token.device, *names, token.permission, token.token))
+    return text.getvalue()
+
+
 class TokensFile:
     """A file made before the work begins, so that a path that cannot be used costs nothing.
 
@@ -60,20 +71,14 @@ class TokensFile:
         """
         from engine import StorageFailed
 
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(HEADINGS)
-        for token in tokens:
-            names = (plain(token.device_name), plain(token.name))
-            rows.writerow((token.device, *names, token.permission, token.token))
         try:
-            _write_all(self._descriptor, text.getvalue().encode())
+            _write_all(self._descriptor, tokens_csv(tokens).encode())
             os.fsync(self._descriptor)
         except OSError as error:
             raise StorageFailed(
                 f"The project is ready, but its tokens could not be written to {self._path}: "
                 f"{error.strerror}.",
-                hint="The tokens are in the new project's own database; read them in TagoCore.",
+                hint="They are safe in the new project. List them: backstay jobs JOB --tokens",
             ) from error
         self._written = True
 

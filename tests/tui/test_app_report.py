@@ -300,6 +300,17 @@ async def test_tokens_are_shown_when_asked_for_and_copied_one_by_one(tmp_path: P
             assert token.token not in seen(pilot)
 
 
+async def test_over_ssh_it_is_told_how_tokens_are_saved(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.remote._process", {"serves": True})
+    async with reported(tmp_path) as (pilot, report, _):
+        await pressed(pilot, "t", "f")
+        assert shows(pilot, TokensPage)
+        assert f"jobs {report.job[:8]} --tokens > tokens.csv" in told(pilot)
+        assert not shows(pilot, SaveTokens)
+
+
 async def test_tokens_are_saved_in_a_private_file_and_never_over_another(
     tmp_path: Path, folder: Path
 ) -> None:

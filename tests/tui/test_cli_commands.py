@@ -170,7 +170,7 @@ def test_the_report_of_a_restore_tells_what_to_do_and_no_token(backstay: Runner)
     assert "Again is ready." in answer.out
     assert "49.00 EUR" in answer.out
     assert "7 new tokens" in answer.out
-    assert "--show-tokens" in answer.out
+    assert " --tokens\n" in answer.out
     assert "/srv/tagocore/code/analysis.js" in answer.out
     assert " wake Again\n" in answer.out
     for token in tokens_of(backstay, "Again"):
@@ -208,6 +208,25 @@ def test_new_tokens_are_written_to_a_private_file(backstay: Runner, tmp_path: Pa
     with file.open(newline="") as lines:
         written = {row["token"] for row in csv.DictReader(lines)}
     assert written == tokens_of(backstay, "Again")
+
+
+def test_a_restore_is_told_again_with_its_tokens(backstay: Runner, restored: str) -> None:
+    (job,) = (each for each in backstay("jobs", "--json").json if each["kind"] == "restore")
+    shown = backstay("jobs", job["id"]).out
+    assert f"jobs {job['id'][:8]} --report\n" in shown
+    report = backstay("jobs", job["id"], "--report").out
+    assert report.startswith(f"{restored} is ready.")
+    assert f"jobs {job['id'][:8]} --tokens\n" in report
+    tokens = tokens_of(backstay, restored)
+    listed = backstay("jobs", job["id"], "--tokens").out
+    assert {row["token"] for row in csv.DictReader(listed.splitlines())} == tokens
+    in_json = backstay("jobs", job["id"], "--tokens", "--json").json
+    assert in_json == backstay("jobs", job["id"], "--report", "--json").json["tokens"]
+    assert {each["token"] for each in in_json} == tokens
+    assert not any(token in shown + report for token in tokens)
+    assert backstay("jobs", job["id"], "--tokens", user="joao").code == 3
+    backup = next(each for each in backstay("jobs", "--json").json if each["kind"] == "backup")
+    assert backstay("jobs", backup["id"], "--report").code == 2
 
 
 def test_without_an_accepted_price_the_quote_and_the_exact_command_are_told(

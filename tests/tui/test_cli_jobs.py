@@ -94,7 +94,17 @@ def test_a_list_of_jobs_is_for_owners(backstay: Runner) -> None:
     assert backstay("jobs", "--project", "Plant 7", user="stranger").code == 4
 
 
-@pytest.mark.parametrize("arguments", [["--watch"], ["4f2a", "--project", "Plant 7"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--watch"],
+        ["--report"],
+        ["--tokens"],
+        ["4f2a", "--report", "--watch"],
+        ["4f2a", "--project", "Plant 7"],
+    ],
+    ids=" ".join,
+)
 def test_what_jobs_cannot_do_together_is_told(backstay: Runner, arguments: list[str]) -> None:
     answer = backstay("jobs", *arguments, "--json")
     assert (answer.code, answer.error["name"]) == (2, "Usage")

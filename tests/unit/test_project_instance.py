@@ -67,7 +67,9 @@ def test_a_stored_path_that_is_not_there_is_told_and_the_file_beside_is_used(fol
     found = find(folder)
     assert found.database == plugin_folder(folder) / "data.db"
     (note,) = found.notes
-    assert note.startswith(f"settings.yml names '/nonexistent/tagocore/PluginFiles/{PLUGIN}/data.db'")
+    assert note.startswith(
+        f"settings.yml names '/nonexistent/tagocore/PluginFiles/{PLUGIN}/data.db'"
+    )
     assert "not there; using" in note
 
 

@@ -18,11 +18,6 @@ from tui.tokens_file import TokensFile
 if TYPE_CHECKING:
     from engine import Backup, Engine, Quote, RestoreReport
 
-_TOKENS_ELSEWHERE = (
-    "They are in the new project's own database and are not shown again here; give --show-tokens "
-    "or --tokens-file with restore to have them listed."
-)
-
 
 @click.command(
     "restore",
@@ -72,7 +67,7 @@ def command(
 
     if tokens_file is None:
         report = with_engine(invocation, make)
-        told = "" if show_tokens else _TOKENS_ELSEWHERE
+        told = "" if show_tokens else None
     else:
         with TokensFile(tokens_file) as file:
             report = with_engine(invocation, make)

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from engine import NewToken
 from tui.dialogs.save_tokens import SaveTokens
+from tui.remote import serving
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.widgets.rows import Cell, Row
@@ -110,8 +111,12 @@ class TokensPage(ListPage[Sequence[NewToken]]):
             self.backstay.copy(token.token, f"the token of {token.device_name}")
 
     def action_save(self) -> None:
-        """Ask for a file's name, then save all tokens in it."""
-        if self.data:
+        """Ask for a file's name, then save all tokens in it; over SSH, say how to save them."""
+        if self.data and serving():
+            command = f"ssh HOST jobs {self.job[:8]} --tokens > tokens.csv"
+            text = f"No file is made on this machine for you. On yours, type: {command}"
+            self.notify(text, timeout=20, markup=False)
+        elif self.data:
             self.app.push_screen(SaveTokens(self.data, self.project_name), self._saved)
 
     def _saved(self, file: Path | None) -> None:

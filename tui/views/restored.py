@@ -14,9 +14,9 @@ from tui.wording import counted, duration
 
 
 def report_lines(
-    report: RestoreReport, invocation: Invocation, layout: Layout, *, tokens_told: str
+    report: RestoreReport, invocation: Invocation, layout: Layout, *, tokens_told: str | None = None
 ) -> list[str]:
-    """The whole report; `tokens_told` says where the new tokens are to be seen."""
+    """The whole report; `tokens_told` says where the new tokens are, else a command shows them."""
     project = report.project
     lines = folded(
         plain(
@@ -48,13 +48,17 @@ def report_lines(
 
 
 def _steps(
-    report: RestoreReport, invocation: Invocation, tokens_told: str
+    report: RestoreReport, invocation: Invocation, tokens_told: str | None
 ) -> list[tuple[str, str]]:
     """What is left to do, each with the command that does it, if there is one."""
     steps = []
     if report.tokens:
         tokens = counted(len(report.tokens), "new token")
-        steps.append((f"Give the devices their tokens: {tokens}. {tokens_told}".rstrip(), ""))
+        if tokens_told is None:
+            see = invocation.command_line("jobs", report.job[:8], "--tokens")
+            steps.append((f"Give the devices their tokens, {tokens}, listed as CSV by:", see))
+        else:
+            steps.append((f"Give the devices their tokens: {tokens}. {tokens_told}".rstrip(), ""))
     code = len(report.analyses_without_code) + len(report.parsers_without_code)
     if code:
         of = counted(code, "analysis or parser", "analyses and parsers")
