@@ -116,7 +116,7 @@ class Restoration:
         repository: Repository,
         manifest: Manifest,
         partial: Path,
-        root: Path,
+        root: Path | None,
         now: datetime,
         report: Report,
     ) -> None:
@@ -188,21 +188,22 @@ class Restoration:
         await together(
             one(what, image) for what, image in parts if not error.message.startswith(what)
         )
-        return _one_error(failures, "parts of the backup")
+        return one_error(failures, "parts of the backup")
 
     async def _restore_main(self) -> tuple[Path, Renewed]:
-        from engine.rebuild.databases import restore_as_is
-
         main, what = self._manifest.main, MAIN
         database = self._partial / "data.db"
-        await self._children.run(restore_as_is, main.image, str(database), what)
+        await self._make_as_is(main.image, database, what)
         await asyncio.to_thread(check_copied, database, main.tables, what)
-        renewed = await asyncio.to_thread(renew_main, database, self._manifest.mark_prefix)
+        renewed = await asyncio.to_thread(self._renew, database)
         known = await asyncio.to_thread(_device_ids, database)
         if known != {device.id for device in self._manifest.devices}:
             raise RepositoryDamaged("The backup's devices are not those of its main database.")
         self._advance(main.image)
         return database, renewed
+
+    def _renew(self, database: Path) -> Renewed:
+        return renew_main(database, self._manifest.mark_prefix)
 
     def _write_settings(
         self, files: list[SettingsFile], renewed: Renewed, port: int
@@ -222,20 +223,23 @@ class Restoration:
         return target.parent
 
     async def _restore_plugins(self, folder: Path, renewed: Renewed) -> None:
-        from engine.rebuild.databases import restore_as_is
-
         if self._manifest.plugins:
             await asyncio.to_thread(make_folder, folder / "plugins")
         for plugin in self._manifest.plugins:
             what = named_plugin(plugin.plugin)
             path = folder / "plugins" / f"{plugin.plugin}.db"
-            await self._children.run(restore_as_is, plugin.image, str(path), what)
+            await self._make_as_is(plugin.image, path, what)
             await asyncio.to_thread(check_copied, path, plugin.tables, what)
             await asyncio.to_thread(renew_plugin_storage, path, renewed.follow)
             self._advance(plugin.image)
 
+    async def _make_as_is(self, image: Image, path: Path, what: str) -> None:
+        from engine.rebuild.databases import restore_as_is
+
+        await self._children.run(restore_as_is, image, str(path), what)
+
     async def _restore_devices(self, folder: Path) -> None:
-        kinds = await asyncio.to_thread(_device_kinds, folder.parent / "data.db")
+        kinds = await asyncio.to_thread(device_kinds, folder.parent / "data.db")
         failures: list[RepositoryDamaged] = []
 
         async def one(device: DeviceEntry) -> None:
@@ -246,7 +250,7 @@ class Restoration:
 
         await together(one(device) for device in self._manifest.devices)
         if failures:
-            raise _one_error(failures, f"of {len(self._manifest.devices)} devices")
+            raise one_error(failures, f"of {len(self._manifest.devices)} devices")
 
     async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
         from engine.rebuild import databases
@@ -299,7 +303,8 @@ def named_plugin(plugin: str) -> str:
     return f"The storage of plugin {plugin}"
 
 
-def _one_error(failures: list[RepositoryDamaged], what: str) -> RepositoryDamaged:
+def one_error(failures: list[RepositoryDamaged], what: str) -> RepositoryDamaged:
+    """One error of several, each of which names what is damaged; `what` says of how many."""
     if len(failures) == 1:
         return failures[0]
     told = " ".join(error.message for error in failures[:10])
@@ -333,10 +338,10 @@ def check_copied(database: Path, tables: tuple[tuple[str, int], ...], what: str)
 
 
 def _device_ids(database: Path) -> set[str]:
-    return set(_device_kinds(database))
+    return set(device_kinds(database))
 
 
-def _device_kinds(database: Path) -> dict[str, str]:
+def device_kinds(database: Path) -> dict[str, str]:
     """The type of each device in a restored main database."""
     address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(address, uri=True)) as connection:

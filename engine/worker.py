@@ -31,13 +31,12 @@ from engine.planning import Planner, gives_way
 from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
+from engine.telling import Telling
 from engine.work import clean, finish_anyway, mend, needs_mending
 
 LOOK = 0.25  # seconds between two looks at the catalog; also how often progress is noted
 _LONGEST_REST = 30.0  # seconds; a clock that was set is noticed after that
 _PATIENCE = 2.0  # seconds to wait for a worker that is just ending, or somebody who looks for one
-_RATE_OVER = 3.0  # seconds over which the rate is told
-_RATE_STEP = 0.1  # seconds between two moments that it is told from, at least
 LOG = "worker.log"
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from engine.worker import main; main(sys.argv[2])"
@@ -130,7 +129,7 @@ class Worker:
                 await asyncio.to_thread(write_log, self._home.path, line)
 
     async def _do(self, row: JobRow) -> None:
-        telling = _Telling(lambda progress: self._tell(row.job.id, progress))
+        telling = Telling(lambda progress: self._tell(row.job.id, progress))
         work = asyncio.ensure_future(self._performer.perform(row, telling.report))
         try:
             while not work.done():
@@ -213,32 +212,6 @@ class Worker:
             await self._nudge.wait(min(LOOK, left))
             if await self._catalog.changes_of_others() != seen:
                 return
-
-
-class _Telling:
-    """The progress of a job, with the rate over the last seconds."""
-
-    def __init__(self, watcher: Report) -> None:
-        self._watcher = watcher
-        self._latest = Progress("starting", 0, 0)
-        self._past: list[tuple[float, int]] = []
-
-    def report(self, progress: Progress) -> None:
-        if progress.stage != self._latest.stage:
-            self._past.clear()
-        self._latest = progress
-        if self._watcher is not None:
-            self._watcher(self.progress())
-
-    def progress(self) -> Progress:
-        """The latest, with its rate."""
-        now = time.monotonic()
-        if not self._past or now - self._past[-1][0] >= _RATE_STEP:
-            self._past = [each for each in self._past if now - each[0] <= _RATE_OVER]
-            self._past.append((now, self._latest.done))
-        first, done = self._past[0]
-        rate = (self._latest.done - done) / (now - first) if now > first else None
-        return self._latest._replace(rate=rate or None)
 
 
 async def work_off(

@@ -50,14 +50,15 @@ def new_token() -> str:
 
 
 def renew_main(
-    database: Path, mark_prefix: str, *, make_token: Callable[[], str] = new_token
+    database: Path, mark_prefix: str, *, make_token: Callable[[], str] | None = new_token
 ) -> Renewed:
     """Make a restored data.db that of a new project: all of it, or nothing.
 
     Every device token becomes a new one of the same name, permission and expiry, and what names
     it follows; names of tokens that a restored project does not have become empty. Paths of
     analysis and payload parser code are cleared. Actions and data retention are held. Accounts
-    and their passwords stay. `mark_prefix` is the one that the copy was made with. Raises
+    and their passwords stay. `mark_prefix` is the one that the copy was made with. Without
+    `make_token` its devices have no tokens, and what named one is empty. Raises
     `RepositoryDamaged` or `StorageFailed` when the file cannot be read or written.
     """
     with database_errors(database.name, RepositoryDamaged), closing(_open(database)) as connection:
@@ -144,8 +145,11 @@ def _renew_tokens(
     connection: sqlite3.Connection,
     device_names: dict[str, str],
     mark_prefix: str,
-    make_token: Callable[[], str],
+    make_token: Callable[[], str] | None,
 ) -> tuple[tuple[NewToken, ...], Follower]:
+    if make_token is None:
+        connection.execute("DELETE FROM device_token")
+        return (), Follower(mark_prefix, {})
     made: list[NewToken] = []
     renewed: dict[int, str] = {}
     follow = Follower(mark_prefix, renewed)

@@ -68,17 +68,18 @@ def write(
     files: Sequence[SettingsFile],
     folder: Path,
     *,
-    root: Path,
+    root: Path | None,
     port: int,
     follow: Change,
 ) -> WrittenSettings:
     """Write a new project's settings under `folder` (0700, its files 0600).
 
     `root` is the absolute path that the folder will have in the end: what pointed into the old
-    folder points there. The port is its own, the master password is kept as it is, and folders of
-    plugins outside the backup are not loaded. `follow` gives texts the new tokens. Raises
-    `RepositoryDamaged` when the files are not an instance's, before anything is written, and
-    `StorageFailed` when they cannot be written.
+    folder points there. Where that is not known, it is None: paths are then relative to the folder,
+    and data.db is where TagoCore takes it to be by itself. The port is its own, the master password
+    is kept as it is, and folders of plugins outside the backup are not loaded. `follow` gives texts
+    the new tokens. Raises `RepositoryDamaged` when the files are not an instance's, before anything
+    is written, and `StorageFailed` when they cannot be written.
     """
     parsed = {file.path: _parsed(file, follow) for file in files}
     main = parsed.get(MAIN_SETTINGS)
@@ -93,7 +94,8 @@ def write(
     old = main.get("settings_folder")
     moved = {path: _moved(content, _old_root(old), root) for path, content in parsed.items()}
     quiet, notes = _own_main(moved[MAIN_SETTINGS], root, port)
-    _own_database(moved.setdefault(plugin_file, {}), str(root / database))
+    place = None if root is None else str(root / database)
+    _own_database(moved.setdefault(plugin_file, {}), place)
     for path, content in moved.items():
         _write(folder, path, yaml_file.render(content))
     return WrittenSettings(plugin, database, quiet, (*notes, *_outside(moved, root)))
@@ -132,19 +134,21 @@ def _old_root(stored: object) -> str:
     return stored.rstrip("/") if isinstance(stored, str) and stored.startswith("/") else ""
 
 
-def _moved(content: yaml_file.Mapping, old: str, root: Path) -> yaml_file.Mapping:
+def _moved(content: yaml_file.Mapping, old: str, root: Path | None) -> yaml_file.Mapping:
+    new = "." if root is None else str(root)
+
     def moved(text: str) -> str:
         if old and (text == old or text.startswith(f"{old}/")):
-            return f"{root}{text[len(old) :]}"
+            return f"{new}{text[len(old) :]}"
         return text
 
     return {key: _changed(value, moved) for key, value in content.items()}
 
 
 def _own_main(
-    main: yaml_file.Mapping, root: Path, port: int
+    main: yaml_file.Mapping, root: Path | None, port: int
 ) -> tuple[tuple[QuietItem, ...], tuple[str, ...]]:
-    main["settings_folder"] = str(root)
+    main["settings_folder"] = "" if root is None else str(root)
     main["port"] = str(port)  # TagoCore keeps it as text
     custom = main.get("custom_plugins")
     folders = [str(folder) for folder in custom] if isinstance(custom, list) else []
@@ -161,7 +165,7 @@ def _own_main(
     return tuple(QuietItem(PLUGIN, "", folder, folder) for folder in folders), notes
 
 
-def _own_database(settings: yaml_file.Mapping, database: str) -> None:
+def _own_database(settings: yaml_file.Mapping, database: str | None) -> None:
     modules = settings.get("modules")
     if not isinstance(modules, list):
         modules = settings["modules"] = []
@@ -173,16 +177,21 @@ def _own_database(settings: yaml_file.Mapping, database: str) -> None:
         modules += own
     for module in own:
         values = module.get("values")
-        module["values"] = (values if isinstance(values, dict) else {}) | {"file": database}
+        others = values if isinstance(values, dict) else {}
+        if database is None:
+            module["values"] = {name: value for name, value in others.items() if name != "file"}
+        else:
+            module["values"] = others | {"file": database}
 
 
-def _outside(moved: Mapping[str, yaml_file.Mapping], root: Path) -> list[str]:
+def _outside(moved: Mapping[str, yaml_file.Mapping], root: Path | None) -> list[str]:
     """A note for each path in the plugins' settings that leads out of the new project."""
     notes: list[str] = []
     for path, content in moved.items():
 
         def look(text: str, path: str = path) -> str:
-            if text.startswith("/") and "\n" not in text and not Path(text).is_relative_to(root):
+            inside = root is not None and Path(text).is_relative_to(root)
+            if text.startswith("/") and "\n" not in text and not inside:
                 notes.append(
                     f"{path} names {text[:200]!r}, outside the new project: look whether both "
                     "projects may use it."
