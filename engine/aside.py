@@ -18,9 +18,13 @@ _NAME = ".aside-"
 
 
 @contextlib.contextmanager
-def aside(home: Path) -> Iterator[Path]:
-    """A new private folder in a home, removed at the end. Blocks; raises OSError."""
-    folder = home / f"{_NAME}{os.urandom(8).hex()}"
+def aside(home: Path, *, keeps: str = "") -> Iterator[Path]:
+    """A new private folder in a home, removed at the end. Blocks; raises OSError.
+
+    While it is there no clean-up removes the backup (an id) that it `keeps`: who looks for the
+    backup's manifest only then may take his time.
+    """
+    folder = home / f"{_NAME}{keeps}-{os.urandom(8).hex()}"
     try:
         with contextlib.ExitStack() as held:
             while not folder.exists():  # one that is not locked yet may be removed at once
@@ -32,6 +36,12 @@ def aside(home: Path) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def kept(home: Path) -> set[str]:
+    """The ids of the backups that are kept. Blocks."""
+    folders = set(home.glob(f"{_NAME}*")).difference(_abandoned(home))
+    return {folder.name.removeprefix(_NAME).partition("-")[0] for folder in folders} - {""}
 
 
 def has_abandoned(home: Path) -> bool:

@@ -311,6 +311,7 @@ class Performer:
         await finish_anyway(jobs.finish(row.job.id, JobState.SUCCEEDED, result=result))
 
     async def _clean_up(self, row: JobRow, report: Report) -> None:
+        from engine.aside import kept
         from engine.cleaning import clean_up
         from engine.retention import to_remove
 
@@ -322,6 +323,7 @@ class Performer:
             for other in await self._catalog.jobs.unfinished()
             if other.job.kind in (JobKind.RESTORE, JobKind.VERIFY) and other.job.user != BY_SCHEDULE
         }
+        needed |= await asyncio.to_thread(kept, self._home.path)
         removed = [each.id for each in to_remove(backups, plan.keep, self._clock(), needed)]
 
         async def forget() -> None:
