@@ -46,6 +46,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     TRANSFER = "transfer"
     VERIFY = "verify"
+    EXPORT = "export"
     ADD_MEMBER = "add member"
     REMOVE_MEMBER = "remove member"
     INVITE = "invite"
@@ -66,7 +67,8 @@ class Action(StrEnum):
     def changes(self) -> bool:
         """Whether it is told in the audit trail even when it is allowed.
 
-        Showing the recovery key changes nothing, but what it opens can never be closed again.
+        Showing the recovery key changes nothing, but what it opens can never be closed again; nor
+        can what was exported be brought back.
         """
         return self not in _READS
 
@@ -140,6 +142,7 @@ _SUBJECTS = {
     Action.RESTORE: "Restoring backups of {} is",
     Action.TRANSFER: "Moving data from or into {} is",
     Action.VERIFY: "Proving backups of {} is",
+    Action.EXPORT: "Exporting backups of {} is",
     Action.ADD_MEMBER: "Adding members to {} is",
     Action.REMOVE_MEMBER: "Removing members of {} is",
     Action.INVITE: "Inviting people to {} is",

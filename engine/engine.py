@@ -12,6 +12,7 @@ from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.comparisons import Comparisons
 from engine.contents import Inside
+from engine.exports import Exports
 from engine.home import Home
 from engine.invitations import Invitations
 from engine.logins import Logins
@@ -24,7 +25,9 @@ from engine.transfers import Transfers
 from engine.work import mend_if_free
 
 
-class Engine(Projects, Outcomes, Inside, Comparisons, Records, Logins, Invitations, Transfers):
+class Engine(
+    Projects, Outcomes, Inside, Comparisons, Exports, Records, Logins, Invitations, Transfers
+):
     """A home, open as one user. Use `Engine.open`.
 
     Every method asks access first: it raises `NotAllowed` for what the user may not do, and

@@ -49,6 +49,10 @@ class Cancelled(BackstayError):
     default_hint = "Nothing was kept and nothing is charged. Run it again when you like."
 
 
+class ExtraMissing(Failed):
+    """What was asked for needs a library that is installed only where it is wanted."""
+
+
 class Invalid(BackstayError):
     """A name, a number or a setting that cannot be used as it was given."""
 

@@ -55,13 +55,39 @@ async def check_adoption(path: Path, name: str, *, owners: Sequence[str] = ()) -
         ) from error
 
 
+def _held_in(instance: Instance) -> tuple[HeldItem, ...]:
+    """What is held back in an instance that was unpacked from an export. Blocks."""
+    from engine.exporting.description import held_in
+    from engine.project.quiet import still_held
+    from engine.project.tables import database_errors
+
+    items = held_in(instance.root)
+    if not items:
+        return ()
+    address = f"{instance.database.absolute().as_uri()}?mode=ro"
+    with (
+        database_errors(instance.database.name),
+        closing(sqlite3.connect(address, uri=True)) as database,
+    ):
+        return still_held(database, items)
+
+
+def _quiet(held: Sequence[HeldItem]) -> str:
+    settings = "1 setting is" if len(held) == 1 else f"{len(held)} settings are"
+    return (
+        f"It was exported from a backup, and is quiet: {settings} held back, of actions and data "
+        "retention, until it is woken."
+    )
+
+
 class Projects(Session):
     """The projects of a home, and who belongs to them."""
 
     async def adopt(self, path: Path, name: str, *, owners: Sequence[str] = ()) -> Adoption:
         """Register the TagoCore instance at `path` under a name; the user and `owners` own it.
 
-        Nothing of the instance is changed. Where the user owned a project in that folder that was
+        Nothing of the instance is changed. One that was unpacked from an export is quiet, as a
+        project is that a restore made. Where the user owned a project in that folder that was
         forgotten, this is that project again, with its backups and everyone who belonged to it; so
         is an absent project of theirs that was in the folder, or is called so.
         Raises `NotAnInstance` and the like with the reason, `Taken` where the folder or the name
@@ -95,8 +121,13 @@ class Projects(Session):
             await self._catalog.projects.remember(row.id)
             for owner in dict.fromkeys(everyone):
                 await self._catalog.members.change(row.id, owner, Role.OWNER)
+            held = await asyncio.to_thread(_held_in, instance)
+            await self._catalog.held.set(row.id, held)
             await self._access.record(Action.ADOPT, row, f"from {instance.root}")
         notes = instance.notes
+        if held:
+            row = row._replace(quiet=True)
+            notes = (*notes, _quiet(held))
         if before is not None:
             notes = (await self._taken_up_again(before), *notes)
         return Adoption(await self._describe(row), notes, CONTENT)

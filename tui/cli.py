@@ -32,6 +32,7 @@ COMMANDS = (
     "quote",
     "restore",
     "transfer",
+    "export",
     "jobs",
     "cancel",
     "schedule",

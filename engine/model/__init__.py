@@ -25,6 +25,7 @@ from engine.model.comparison import (
     Things,
 )
 from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
+from engine.model.exports import ExportFormat, ExportReport
 from engine.model.jobs import Job, JobKind, JobState, Progress
 from engine.model.money import ActiveInterval, Charge, CostLine, Money, Prices, Quote, amount_text
 from engine.model.people import AuditCheck, AuditLine, Invitation, Member, Role, UserKey, Verdict
@@ -74,6 +75,8 @@ __all__ = [
     "DeviceChange",
     "DeviceFacts",
     "Encryption",
+    "ExportFormat",
+    "ExportReport",
     "HeldItem",
     "Invitation",
     "Job",

@@ -87,6 +87,25 @@ def release(connection: sqlite3.Connection, items: Sequence[HeldItem]) -> Releas
     )
 
 
+def is_ours(item: HeldItem) -> bool:
+    """Whether an item is of a kind that `hold` makes and `release` knows."""
+    return (item.kind, item.column) in _TABLES
+
+
+def still_held(connection: sqlite3.Connection, items: Sequence[HeldItem]) -> tuple[HeldItem, ...]:
+    """The items of known kinds whose settings hold what `hold` put there."""
+    return tuple(
+        item
+        for item in items
+        if is_ours(item)
+        and connection.execute(
+            f"SELECT 1 FROM {_TABLES[item.kind, item.column]}"  # noqa: S608  # from our own list
+            f" WHERE id = ? AND {item.column} IS ?",
+            (item.id, item.held),
+        ).fetchone()
+    )
+
+
 def quiet_item(item: HeldItem) -> QuietItem:
     """A held item as its owner reads it."""
     if item.kind == ACTION:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING, Bytes
 from engine.rebuild.pages import write_all
 from engine.repository.index import load_index
 from engine.repository.repository import ChunkReader, Repository
+
+T = TypeVar("T")
 
 SLICE = 8 << 20  # bytes written at once
 _ALIGNMENT = 4096  # of what is written past the page cache, in memory and on disk
@@ -74,6 +79,21 @@ def configure(repository: Repository, scratch: str) -> None:
     """Set this process up for one restore; `scratch` is a private folder for temporary files."""
     os.environ["SQLITE_TMPDIR"] = scratch  # where SQLite sorts indexes
     setup.begin(repository)
+
+
+def again(task: Callable[..., T], path: str | None, *arguments: object) -> T:
+    """Do a task of this process; where that fails once more, with the packs as they are now.
+
+    For what is read outside of the worker: a clean-up may have moved chunks meanwhile. `path` is
+    the file that the task makes, if it makes one.
+    """
+    try:
+        return task(*arguments)
+    except RepositoryDamaged:
+        setup.begin(setup.repository)
+        if path is not None:
+            Path(path).unlink(missing_ok=True)
+        return task(*arguments)
 
 
 def flush() -> None:

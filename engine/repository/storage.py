@@ -247,8 +247,11 @@ def _explained(doing: str) -> Iterator[None]:
         raise storage_failed(doing, error) from error
 
 
-def storage_failed(doing: str, error: OSError) -> StorageFailed:
-    """The error for an owner, of what the operating system said while `doing` something."""
+def storage_failed(doing: str, error: OSError, *, hint: str = "") -> StorageFailed:
+    """The error for an owner, of what the operating system said while `doing` something.
+
+    Without a `hint` it is one for the home's own disk.
+    """
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-    hint = FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return StorageFailed(f"Storage failed while {doing}: {reason}.", hint=hint)
+    full = FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return StorageFailed(f"Storage failed while {doing}: {reason}.", hint=hint or full)

@@ -19,6 +19,7 @@ from engine.engine import Engine
 from engine.home import Home
 from engine.model import Backup, Encryption, RestoreReport, Role
 from engine.project.instance import Instance, find
+from engine.project.tables import read_text
 from engine.repository.packs import HEAD, open_frame, read_trailer
 from engine.repository.repository import Repository
 
@@ -122,8 +123,9 @@ async def restored(
 
 
 def query(database: Path, sql: str) -> list[Row]:
-    """The rows that a query on a database gives."""
+    """The rows that a query on a database gives; texts that are no UTF-8 as `BrokenText`."""
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        reader.text_factory = read_text
         return list(reader.execute(sql))
 
 

@@ -40,6 +40,7 @@ OPEN = {
 }
 
 NOWHERE = Path("/nowhere/authorized_keys")
+NO_FILE = Path("/nowhere/export.tar.zst")
 
 CALLS: dict[str, Call] = {
     "forget": lambda engine: engine.forget("Plant"),
@@ -56,6 +57,7 @@ CALLS: dict[str, Call] = {
     "quote": lambda engine: engine.quote("Plant@latest"),
     "restore": lambda engine: engine.restore("Plant@latest", "Mine", accept_cost=Decimal(0)),
     "verify": lambda engine: engine.verify("Plant@latest"),
+    "export": lambda engine: engine.export("Plant@latest", NO_FILE),
     "transfer": lambda engine: engine.transfer("Plant", "Plant"),
     "preview_transfer": lambda engine: engine.preview_transfer("Plant", "Plant"),
     "members": lambda engine: engine.members("Plant"),
@@ -98,6 +100,7 @@ def by_id(backup: str, job: str) -> dict[str, Call]:
         "rows": lambda engine: engine.rows(backup, "Freezer"),
         "compare": lambda engine: engine.compare(backup, backup),
         "verify": lambda engine: engine.verify(backup),
+        "export": lambda engine: engine.export(backup, NO_FILE),
         "quote": lambda engine: engine.quote(backup),
         "restore": lambda engine: engine.restore(backup, "Mine", accept_cost=Decimal(0)),
     }

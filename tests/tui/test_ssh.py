@@ -142,6 +142,7 @@ def test_a_collaborator_sees_projects_and_each_other_attempt_is_told(
         *("delete 'Plant 7' --confirm 'Plant 7'", "repository key", "notify --test"),
         *(f"contents {backup['id']}", "contents 'Plant 7@latest'"),
         *("verify 'Plant 7@latest'", "status 'Plant 7'", "audit --check"),
+        *("diff 'Plant 7@latest'", "export 'Plant 7@latest' -"),
         *(
             "transfer --from 'Plant 7' --to 'Plant 7' --dry-run",
             "members 'Plant 7' invite eve --role owner",
