@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.worker import WorkerFailed
 
-from engine import BackstayError, Backup, Clock, Engine, Project
+from engine import BackstayError, Backup, Clock, DeviceFacts, Engine, Project
 from tui.deeds import Deed
 from tui.screens.list_page import ListPage
 from tui.screens.page import Page
@@ -233,6 +233,23 @@ class Backstay(App[int]):
         from tui.screens.contents import ContentsPage
 
         self.push_screen(ContentsPage(backup, project_name))
+
+    def open_rows(self, backup: Backup, project_name: str, device: DeviceFacts) -> None:
+        """Show the newest rows of a device of a backup."""
+        from tui.screens.device_rows import DeviceRowsPage
+
+        self.push_screen(DeviceRowsPage(backup, project_name, device))
+
+    def open_compare(self, backup: Backup, project_name: str) -> None:
+        """Ask what a backup is to be compared with, and show what differs."""
+        from tui.dialogs.choose_backup import ChooseBackup, Other
+        from tui.screens.comparison import ComparisonPage
+
+        def chosen(other: Other | None) -> None:
+            if other is not None:
+                self.push_screen(ComparisonPage(project_name, backup, other.backup))
+
+        self.push_screen(ChooseBackup(backup), chosen)
 
     def open_new_project(self, backup: Backup, project_name: str) -> None:
         """Ask for what a new project from a backup needs; its job is shown when it is agreed."""

@@ -140,7 +140,7 @@ def _there(moment: datetime, zone: str | None) -> datetime:
 
     try:
         return moment.astimezone(ZoneInfo(zone) if zone else UTC)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OverflowError):  # or at an end of the calendar
         return moment.astimezone(UTC)
 
 
@@ -157,6 +157,11 @@ def date_in_column(moment: datetime, zone: str | None) -> str:
 def short_date_there(moment: datetime | None, zone: str | None) -> str:
     """A date as the clocks of a zone show it, where columns are many: ``2026-11-23 03:00``."""
     return NONE if moment is None else f"{_there(moment, zone):%Y-%m-%d %H:%M}"
+
+
+def second_there(moment: datetime, zone: str | None) -> str:
+    """A moment as the clocks of a zone show it, to the second: ``2026-11-23 03:00:07``."""
+    return f"{_there(moment, zone):%Y-%m-%d %H:%M:%S}"
 
 
 def date_alone(moment: datetime, zone: str | None) -> str:

@@ -38,7 +38,7 @@ BACKUP_DEEDS = (
         "n", "restore", "New project from backup…", "new project from the backup", _unless_damaged
     ),
     BackupDeed("c", "contents", "Contents", "contents of the backup", _unless_damaged),
-    BackupDeed("d", "compare", "Compare with…", "compare the backup with another", _later),
+    BackupDeed("d", "compare", "Compare with…", "compare the backup with another", _unless_damaged),
     BackupDeed("v", "verify", "Verify now", "prove now that the backup restores"),
     BackupDeed("y", "copy_id", "Copy id", "copy the id of the backup"),
     BackupDeed("e", "export", "Export…", "export the backup", _later),

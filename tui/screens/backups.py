@@ -249,6 +249,12 @@ class BackupsPage(ListPage[Shown]):
         if backup is not None:
             self.backstay.open_contents(backup, self.project_name)
 
+    def action_compare(self) -> None:
+        """Ask what the selected backup is to be compared with."""
+        backup = self.selected
+        if backup is not None:
+            self.backstay.open_compare(backup, self.project_name)
+
     async def action_verify(self) -> None:
         """Prove that the selected backup restores, and show how far that is."""
         backup = self.selected

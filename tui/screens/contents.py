@@ -37,6 +37,7 @@ class ContentsPage(ListPage[Held]):
 
     CSS_PATH = "contents.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "rows", "rows", tooltip="The newest rows of the device"),
         Binding("c", "turn", "what is in it"),
         Binding("c", "turn_back", "devices"),
         Binding("slash", "filter", "filter"),
@@ -193,7 +194,21 @@ class ContentsPage(ListPage[Held]):
             return bool(details.notes)
         return any(device.missing for device in details.devices)
 
+    @property
+    def selected(self) -> DeviceFacts | None:
+        """The device that is selected, where devices are listed."""
+        key = None if self.tells_what else self.rows.selected
+        devices = () if self.data is None else self.data.details.devices
+        return next((each for each in devices if each.id == key), None)
+
     # What can be done
+
+    @on(Rows.Opened)
+    def action_rows(self) -> None:
+        """Show the newest rows of the selected device."""
+        device = self.selected
+        if device is not None and not device.missing:
+            self.backstay.open_rows(self.backup, self.project_name, device)
 
     def action_turn(self) -> None:
         """List what is included in place of the devices."""
@@ -220,6 +235,8 @@ class ContentsPage(ListPage[Held]):
             return self.data is not None and not self.tells_what
         if action == "turn_back":
             return self.data is not None and self.tells_what
+        if action == "rows":
+            return self.selected is not None and not self.selected.missing
         if action == "restore":
             return self.data is not None and self.data.details.backup.state is BackupState.COMPLETE
         if action == "sort" and self.tells_what:
