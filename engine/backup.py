@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.changes import find_changes
 from engine.handle import Report
 from engine.home import Home
-from engine.model import Backup, BackupKind, BackupState, LeaveOut, Progress
+from engine.model import PATIENCE, Backup, BackupKind, BackupState, LeaveOut, Progress
 from engine.project.instance import Instance
 from engine.repository.manifest import Image, Layout, MainEntry, Manifest, PluginEntry
 from engine.repository.repository import Repository
@@ -33,6 +33,7 @@ class Request(NamedTuple):
     kind: BackupKind
     leave_out: LeaveOut
     without_damaged: bool
+    patience: float = PATIENCE  # seconds to wait for a writer that holds a database
 
 
 def new_mark_prefix(repository: str) -> str:
@@ -89,7 +90,12 @@ async def take_backup(
     mark_prefix = new_mark_prefix(repository.id)
     needed = (*tasks.NEEDED, *(tasks.NEEDED_FOR_MAIN if changes.main else ()))
     async with Children(
-        tasks.configure, repository, request.leave_out, str(scratch), preload=needed
+        tasks.configure,
+        repository,
+        request.leave_out,
+        str(scratch),
+        request.patience,
+        preload=needed,
     ) as children:
         reading = Reading(
             children,

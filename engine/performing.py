@@ -96,6 +96,7 @@ class Performer:
             kind=BackupKind(str(row.request.get("kind", BackupKind.MANUAL.value))),
             leave_out=settings.leave_out,
             without_damaged=row.request.get("without_damaged") is True,
+            patience=settings.patience,
         )
         previous = await asyncio.to_thread(self._usable, manifest, request.leave_out)
         made = await take_backup(self._repository, request, previous, self._home, report)

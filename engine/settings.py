@@ -9,6 +9,7 @@ hourly_per_gb = "0"         # more for each GB (10^9 bytes) of its databases
 encryption = "aes-256-gcm"  # or "none"
 [snapshot]
 leave_out = "primary-key"   # which indexes a backup leaves out: or "none", or "all"
+patience = 10               # seconds that a backup waits for a writer that holds a database
 [notify]
 urls = ["mailto://user:password@example.com"]  # whom to tell what goes wrong: URLs of apprise
 [healthcheck]
@@ -27,7 +28,7 @@ from typing import NamedTuple, TypeVar
 
 from engine.amounts import AMOUNT_RULE, parse_amount
 from engine.errors import Invalid, NotFound, SettingsInvalid
-from engine.model import Encryption, LeaveOut, Prices
+from engine.model import PATIENCE, Encryption, LeaveOut, Prices
 from engine.names import shown
 from engine.private import read_private
 from engine.secret import Secret
@@ -40,11 +41,12 @@ _AMOUNT_KEYS = ("creation_fee", "hourly", "hourly_per_gb")
 _KEYS = {
     "prices": ("currency", *_AMOUNT_KEYS),
     "repository": ("encryption",),
-    "snapshot": ("leave_out",),
+    "snapshot": ("leave_out", "patience"),
     "notify": ("urls",),
     "healthcheck": ("url",),
 }
 _SECRET = ("notify", "healthcheck")  # sections of which no value is ever shown
+MOST_PATIENCE = 3600  # seconds: a backup that waits longer is as good as none
 _MOST_URLS = 20  # each is a thread of its own while something is sent
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _WEB_URL = re.compile(
@@ -59,6 +61,7 @@ class Settings(NamedTuple):
     prices: Prices = _NO_PRICES
     encryption: Encryption = Encryption.AES_256_GCM
     leave_out: LeaveOut = LeaveOut.PRIMARY_KEY
+    patience: float = PATIENCE
     notify_urls: tuple[Secret, ...] = ()
     healthcheck_url: Secret | None = None
 
@@ -124,6 +127,7 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
             _section(document, "snapshot").get("leave_out", LeaveOut.PRIMARY_KEY.value),
             LeaveOut,
         ),
+        patience=_patience(file, _section(document, "snapshot")),
         notify_urls=_notify_urls(file, _section(document, "notify")),
         healthcheck_url=_healthcheck_url(file, _section(document, "healthcheck")),
     )
@@ -177,6 +181,16 @@ def _amount(file: Path, section: Mapping[str, object], key: str) -> Decimal:
         except Invalid:
             pass  # told below, with the file and the key
     raise SettingsInvalid(f"{file}: [prices] {key} is {_value(found)}; {AMOUNT_RULE}.")
+
+
+def _patience(file: Path, section: Mapping[str, object]) -> float:
+    found = section.get("patience", int(PATIENCE))
+    if type(found) is not int or not 1 <= found <= MOST_PATIENCE:
+        raise SettingsInvalid(
+            f"{file}: [snapshot] patience is {_value(found)}; "
+            f"it must be a number of seconds from 1 to {MOST_PATIENCE}."
+        )
+    return float(found)
 
 
 def _choice(file: Path, section: str, key: str, found: object, choices: type[_Choice]) -> _Choice:

@@ -5,6 +5,7 @@ Units: sizes are bytes, durations are seconds, dates are timezone-aware and in U
 """
 
 from engine.model.backups import (
+    PATIENCE,
     Backup,
     BackupDetails,
     BackupKind,
@@ -54,6 +55,7 @@ from engine.model.schedules import Delivery, Plan, PlannedRun
 from engine.model.written import Json, iso
 
 __all__ = [
+    "PATIENCE",
     "ActiveInterval",
     "Adoption",
     "AuditCheck",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from engine.model.written import Json, iso
 
+PATIENCE = 10.0  # seconds that a backup waits for a writer that holds a database, if not set
+
 
 class BackupKind(StrEnum):
     """Who asked for a backup."""

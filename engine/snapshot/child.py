@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.model import LeaveOut
+from engine.model import PATIENCE, LeaveOut
 from engine.pages.btree import PADDING, Bytes
 from engine.pages.shape import Shape
 from engine.repository.index import load_index
 from engine.repository.repository import Repository
+from engine.snapshot.live import LiveFile
 from engine.snapshot.results import Measured
 from engine.snapshot.store import ChunkStore, measure
 
@@ -31,8 +32,14 @@ class Setup:
 setup = Setup()
 
 
-def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
-    """Set this process up for one backup; `scratch` is a private folder for temporary files."""
+def configure(
+    repository: Repository, leave_out: LeaveOut, scratch: str, patience: float = PATIENCE
+) -> None:
+    """Set this process up for one backup; `scratch` is a private folder for temporary files.
+
+    `patience` is how many seconds to wait for a writer that holds a database.
+    """
+    LiveFile.patience = patience
     setup.store = ChunkStore(repository)
     setup.leave_out = leave_out
     setup.scratch = Path(scratch)

@@ -9,14 +9,13 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from engine.errors import Busy, SourceDamaged, StorageFailed
+from engine.model import PATIENCE
 from engine.pages.header import HEADER_SIZE, Header, NotADatabase, parse_header
 from engine.repository.manifest import Stamp
 from engine.stamps import stamp_of
-
-BUSY_TIMEOUT = 10.0  # seconds to wait for a writer that holds the file
 
 
 class LiveFile:
@@ -29,6 +28,8 @@ class LiveFile:
     Raises `SourceDamaged` where SQLite cannot read the file, `Busy` where a writer holds it, and
     `StorageFailed` where it may not be read.
     """
+
+    patience: ClassVar[float] = PATIENCE  # seconds to wait for a writer that holds the file
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,7 +56,7 @@ class LiveFile:
             address = f"{self.path.absolute().as_uri()}?mode=rw"
             with self.told():
                 self.connection = sqlite3.connect(
-                    address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT
+                    address, uri=True, isolation_level=None, timeout=self.patience
                 )
         except BaseException:
             os.close(self._file)
@@ -129,7 +130,7 @@ class LiveFile:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
             if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise Busy(
-                    f"{self.path} was held by a writer for more than {BUSY_TIMEOUT:.0f} seconds."
+                    f"{self.path} was held by a writer for more than {self.patience:.0f} seconds."
                 ) from None
             raise SourceDamaged(f"{self.path} cannot be read: {error}.") from None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:

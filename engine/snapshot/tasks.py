@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.model import LeaveOut
+from engine.model import PATIENCE, LeaveOut
 from engine.project.instance import Instance
 from engine.repository.repository import Repository
 
@@ -21,11 +21,13 @@ NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
 NEEDED_FOR_MAIN = ("engine.snapshot.main",)
 
 
-def configure(repository: Repository, leave_out: LeaveOut, scratch: str) -> None:
+def configure(
+    repository: Repository, leave_out: LeaveOut, scratch: str, patience: float = PATIENCE
+) -> None:
     """See `engine.snapshot.child.configure`."""
     from engine.snapshot import child
 
-    child.configure(repository, leave_out, scratch)
+    child.configure(repository, leave_out, scratch, patience)
 
 
 def read_main(instance: Instance, mark_prefix: str) -> MainRead:

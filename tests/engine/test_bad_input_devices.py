@@ -34,7 +34,7 @@ from promises_support import (
 from engine.children import Children
 from engine.errors import Busy, Damaged, SourceDamaged
 from engine.project.instance import find
-from engine.snapshot import live
+from engine.snapshot.live import LiveFile
 
 
 def missing(file: Path) -> None:
@@ -274,8 +274,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _impatiently(setup: Callable[..., None], *arguments: object) -> None:
-    live.BUSY_TIMEOUT = 0.1
     setup(*arguments)
+    LiveFile.patience = 0.1
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from engine.repository.repository import Repository, open_repository
 from engine.repository.storage import LocalStorage
 from engine.retention import to_remove
 
-LIMIT = 30  # seconds until work that should end counts as one that does not
+LIMIT = 180  # seconds until work that should end counts as one that does not
 
 
 async def clean(world: World, remove: list[str], storage: LocalStorage | None = None) -> CleanedUp:

@@ -72,7 +72,7 @@ def writing(database: Path) -> Iterator[list[int]]:
         assert process.stdout.readline() == "writing\n"
         yield counts
     finally:
-        said, _ = process.communicate("", timeout=60)
+        said, _ = process.communicate("", timeout=180)
         counts += [int(count) for count in said.split()]
 
 

@@ -190,7 +190,7 @@ async def test_a_worker_that_stays_proves_what_was_backed_up(tmp_path: Path) -> 
         async with Engine.open(world.home, user=OWNER, clock=world.now) as engine:
             world.now.pass_by(days=1)
             second = await backed_up(engine)
-            deadline = asyncio.get_running_loop().time() + 30
+            deadline = asyncio.get_running_loop().time() + 180
             while None in [each.verified for each in await engine.backups("Plant")]:
                 assert asyncio.get_running_loop().time() < deadline, "they were never proved"
                 await asyncio.sleep(0.01)

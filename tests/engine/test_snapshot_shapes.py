@@ -16,7 +16,7 @@ from engine.errors import Busy, SourceDamaged
 from engine.model import LeaveOut
 from engine.pages.freelist import trunk_capacity
 from engine.pages.header import HEADER_SIZE, parse_header
-from engine.snapshot import live
+from engine.snapshot.live import LiveFile
 
 if TYPE_CHECKING:
     from snapshot_support import Content, Filled, Workbench
@@ -306,7 +306,7 @@ def test_a_hot_journal_is_rolled_back_before_the_file_is_read(
 def test_a_file_that_a_writer_holds_is_busy(
     bench: Workbench, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "BUSY_TIMEOUT", 0.0)
+    monkeypatch.setattr(LiveFile, "patience", 0.0)
     path = tmp_path / "device.db"
     filled(path, 10)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as held:

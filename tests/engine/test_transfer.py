@@ -273,8 +273,9 @@ async def test_two_at_once_and_a_writer_beside_them_lose_nothing_and_double_noth
     stop = threading.Event()
     written: list[str] = []
 
-    def write() -> None:  # as TagoCore does, with its patience
-        with closing(sqlite3.connect(file(world, PLAIN), timeout=1, isolation_level=None)) as live:
+    def write() -> None:  # how long it has to wait is measured by tests/bench/transfer.py
+        database = file(world, PLAIN)
+        with closing(sqlite3.connect(database, timeout=180, isolation_level=None)) as live:
             while not stop.wait(0.005):
                 written.append(f"live{len(written)}")
                 live.execute("INSERT INTO data (id, variable) VALUES (?, 'live')", (written[-1],))

@@ -114,7 +114,7 @@ class Stage:
             text=True,
         )
         try:  # every process of the session holds the other end of the pipe
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=180)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

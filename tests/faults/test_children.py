@@ -26,7 +26,7 @@ from engine.errors import Cancelled, Failed
 from engine.snapshot.tasks import begin
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30  # seconds until a process that should end counts as one that does not
+LIMIT = 180  # seconds until a process that should end counts as one that does not
 
 
 # A parent whose children are in the middle of a task that takes very long; prints who they are.

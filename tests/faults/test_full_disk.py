@@ -49,7 +49,7 @@ from engine.project.instance import find
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "from tui.__main__ import program; program()"
-LIMIT = 60  # seconds until work that should end counts as work that does not
+LIMIT = 180  # seconds until work that should end counts as work that does not
 DETACHED = pytest.mark.parametrize("detached", [False, True], ids=["here", "detached"])
 
 

@@ -38,7 +38,7 @@ asyncio.run(main())
 
 def rows_in(database: Path) -> int:
     """How many rows there are; what a killed process left half-done is undone by looking."""
-    with closing(sqlite3.connect(database, timeout=5)) as reader:
+    with closing(sqlite3.connect(database, timeout=180)) as reader:
         return int(reader.execute("SELECT count(*) FROM data").fetchone()[0])
 
 

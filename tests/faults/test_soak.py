@@ -51,7 +51,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SECONDS = float(os.environ.get("BACKSTAY_SOAK", "20"))
 LAST_CHECK = 0.2  # of the time, for what is looked at when all is done
-LIMIT = 60  # seconds until work that should end counts as work that does not
+LIMIT = 180  # seconds until work that should end counts as work that does not
 SLOWER = 1000  # times; so no slot comes while something is under way, and no two dates are one
 WORKER = """
 import asyncio, sys, time

@@ -28,8 +28,10 @@ from tui.cli import main
 ROOT = Path(__file__).parents[2]
 INSTANCE = ROOT / "tests" / "data" / "instance"
 PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n'
+# What holds a database holds it until the test lets go, however slow the machine is.
+SETTINGS = f"{PRICES}[snapshot]\npatience = 900\n"
 MAIN = "from tui.__main__ import program; program()"
-PATIENCE = 60.0  # seconds after which a test gives up
+PATIENCE = 180.0  # seconds after which a test gives up
 _TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 
 
@@ -222,7 +224,7 @@ def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir(mode=0o700)
     settings = home / "backstay.toml"
     settings.touch(mode=0o600)
-    settings.write_text(PRICES)
+    settings.write_text(SETTINGS)
     run = Runner(home)
     for arguments in (
         ("adopt", str(folder / "instance"), "--name", "Plant 7", "--owner", "rui"),

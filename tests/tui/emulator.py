@@ -26,7 +26,7 @@ import pyte
 ROOT = Path(__file__).parents[2]
 BACKSTAY = (sys.executable, "-c", "from tui.__main__ import program; program()")
 SMALL, LARGE = (80, 24), (120, 40)
-PATIENCE = 60.0  # seconds after which a test gives up
+PATIENCE = 180.0  # seconds after which a test gives up
 _QUIET = 0.4  # seconds without a byte after which a picture is taken to be whole
 _KEYS = {
     "down": "\x1b[B",

@@ -185,7 +185,7 @@ def opening(job: str = ID) -> Callable[[Pilot[Any]], Awaitable[None]]:
 
 async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
     """Wait until something is so; the app goes on meanwhile."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not holds():
             await pilot.pause(0.02)
     await settled(pilot)

@@ -62,7 +62,7 @@ def test_a_signal_cancels_the_work_and_says_that_nothing_was_kept(
         assert child.stdout is not None
         assert child.stdout.readline() == "started\n"
         child.send_signal(number)
-        said, complained = child.communicate(timeout=60)
+        said, complained = child.communicate(timeout=180)
     assert said == "cleaned up\n"
     assert child.returncode == code
     assert complained.startswith("Error: The backup was stopped.\n")

@@ -364,7 +364,7 @@ def said_at(port: int, client: subprocess.Popen[str], first: bytes = b"") -> byt
     said = b""
     while client.poll() is None:
         try:
-            connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+            connection = socket.create_connection(("127.0.0.1", port), timeout=180)
         except ConnectionRefusedError:  # not yet
             continue
         with connection:

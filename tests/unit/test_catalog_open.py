@@ -246,7 +246,7 @@ def test_many_processes_open_a_new_home_at_once(path: Path) -> None:
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        _, complaint = child.communicate(timeout=60)
+        _, complaint = child.communicate(timeout=180)
         assert (child.returncode, complaint) == (0, "")
     with plain(path) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM project ORDER BY id")]

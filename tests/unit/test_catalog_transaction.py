@@ -332,7 +332,7 @@ def test_a_process_whose_call_is_cancelled_in_the_middle_ends(tmp_path: Path) ->
             [sys.executable, "-W", "error", "-c", CANCEL_AND_LEAVE, str(path)],
             capture_output=True,
             text=True,
-            timeout=60,  # far less than its patience: it would hang
+            timeout=180,  # far less than its patience: it would hang
             check=False,
         )
     assert (child.returncode, child.stdout, child.stderr) == (0, "left\n", "")

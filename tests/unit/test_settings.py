@@ -25,6 +25,7 @@ def test_a_home_without_the_file_has_the_defaults(tmp_path: Path) -> None:
     assert settings == Settings()
     assert settings.encryption is Encryption.AES_256_GCM
     assert settings.leave_out is LeaveOut.PRIMARY_KEY
+    assert settings.patience == 10
     assert not settings.prices.priced
     assert (settings.prices.currency, settings.prices.creation_fee) == ("EUR", Decimal(0))
 
@@ -47,6 +48,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         encryption = "none"
         [snapshot]
         leave_out = "all"
+        patience = 60
         [notify]
         urls = ["json://ana:hunter2@example.com/x", "tgram://123:abc/456"]
         [healthcheck]
@@ -61,6 +63,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.prices.priced
     assert settings.encryption is Encryption.NONE
     assert settings.leave_out is LeaveOut.ALL
+    assert settings.patience == 60
     assert [url.text for url in settings.notify_urls] == [
         "json://ana:hunter2@example.com/x",
         "tgram://123:abc/456",
@@ -117,6 +120,10 @@ def test_a_price_of_zero_is_a_price(tmp_path: Path) -> None:
         ("[repository]\nencryption = false", ["encryption is false"]),
         ("[snapshot]\nleave_out = 0", ["leave_out is 0", '"primary-key" or "none" or "all"']),
         ("[snapshot]\nleave_out = []", ["leave_out is a list"]),
+        ("[snapshot]\npatience = 0", ["patience is 0", "from 1 to 3600"]),
+        ("[snapshot]\npatience = 3601", ["patience is 3601"]),
+        ("[snapshot]\npatience = true", ["patience is true"]),
+        ('[snapshot]\npatience = "10"', ['patience is "10"']),
         ("[prices]\nhourly = = 1", ["cannot be read as TOML", "line 2"]),
         ("[prices]\nhourly = 1\nhourly = 2", ["cannot be read as TOML"]),
         ("x = " + "[" * 5000 + "]" * 5000, ["cannot be read as TOML"]),
