@@ -185,7 +185,10 @@ def moment_text(moment: datetime, zone: str | None) -> str:
     return f"{moment.astimezone(there):%a %d %b %Y %H:%M} ({zone or 'UTC'})"
 
 
-_START_ONE = "Start one with backstay worker; backstay worker --unit prints a unit for systemd."
+_START_ONE = (
+    "Start one on its machine with backstay worker; backstay worker --unit prints a unit for "
+    "systemd."
+)
 
 
 def _went_wrong(job: Job) -> bool:

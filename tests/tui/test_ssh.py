@@ -103,6 +103,9 @@ def test_a_command_is_the_one_that_the_owner_would_type(server: Server, backstay
     assert server("ana", "show nothing").code == 4
     assert server("ana", "backups").code == 2
     assert server("ana", "--help").out.startswith("Usage: backstay ")
+    # What is not for sessions is not what they are told to do.
+    assert "No worker stays. Ask whoever keeps this machine" in server("ana", "status").out
+    assert "Whoever keeps this machine takes it up again" in server("ana", "forget 'Plant 7'").out
 
 
 def test_without_terminal_and_command_it_is_a_plain_table(server: Server, backstay: Runner) -> None:

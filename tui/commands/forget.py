@@ -24,7 +24,8 @@ def command(invocation: Invocation, project: str) -> None:
         print_json(forgotten.as_json())
         return
     again = invocation.command_line("adopt", str(forgotten.path), "--name", forgotten.name)
+    who = "Whoever keeps this machine takes" if invocation.remote else "Take"
     told = f"{forgotten.name} is no longer a project here. Its folder and backups are untouched."
     lines = [plain(told), *still_reached(backups, invocation)]
-    lines.append(plain(f"Take it up again, with its backups, with: {again}"))
+    lines.append(plain(f"{who} it up again, with its backups, with: {again}"))
     print_lines(lines)

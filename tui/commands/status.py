@@ -10,7 +10,6 @@ import click
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
 from tui.output import layout, print_json, print_lines
-from tui.plain_text import plain
 from tui.running import with_engine
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def command(invocation: Invocation, project: str | None) -> None:
 
 def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[str]:
     from engine import system_clock
-    from tui.views.health import health_lines
+    from tui.views.health import health_lines, start_worker
 
     if healths:
         lines = health_lines(healths, system_clock(), layout())
@@ -58,6 +57,5 @@ def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[s
     if stays:
         lines += ["", "A worker stays and keeps the schedules."]
     else:
-        start = plain(invocation.for_anyone().command_line("worker"))
-        lines += ["", f"No worker stays. Start one with: {start}"]
+        lines += ["", f"No worker stays. {start_worker(invocation)}"]
     return [*lines, f"SQLite's library is {sqlite3.sqlite_version}."]

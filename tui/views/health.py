@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from engine import Health, Job
+from tui.invocation import Invocation
 from tui.output import Layout
 from tui.plain_text import plain
 from tui.table import Column, table
@@ -43,6 +44,13 @@ def health_lines(healths: Sequence[Health], now: datetime, layout: Layout) -> li
             said = f"{health.project_name}: {' '.join(told)}"
             lines += ["", *folded(plain(said), layout)]
     return lines
+
+
+def start_worker(invocation: Invocation) -> str:
+    """How to get a worker that stays; over SSH, whom to ask for one."""
+    if invocation.remote:
+        return "Ask whoever keeps this machine to start one."
+    return f"Start one with: {plain(invocation.for_anyone().command_line('worker'))}"
 
 
 def _when(

@@ -12,6 +12,7 @@ from tui.plain_text import plain
 from tui.table import Column, table
 from tui.views.backups import short_ids
 from tui.views.facts import folded, notes
+from tui.views.health import start_worker
 from tui.wording import NONE, age, ahead, date_there, size
 
 
@@ -33,9 +34,8 @@ def plan_lines(
         lines += ["", *_runs_table(plan, now, layout)]
     lines += notes(plan.notes, layout, title="What went otherwise")
     if plan.runs and not worker_stays:
-        start = plain(invocation.for_anyone().command_line("worker"))
         said = "No worker is running that stays, so none of these would be made."
-        lines += ["", *folded(said, layout), f"Start one with: {start}"]
+        lines += ["", *folded(said, layout), start_worker(invocation)]
     return lines
 
 
