@@ -115,7 +115,10 @@ def refuse_options(group: click.Group, words: Sequence[str], *above: str) -> Non
             raise _refused(here_only[parameter.name])
         harmless = _no_file(parameter)
         if harmless is not None and not harmless.issuperset(_texts(value)):
-            raise _refused(f"{parameter.opts[0]} names a file of the other machine")
+            option = isinstance(parameter, click.Option)
+            named = parameter.opts[0] if option else parameter.human_readable_name
+            instead = "; give - to have it sent to you" if "-" in harmless else ""
+            raise _refused(f"{named} names a file of the other machine{instead}")
 
 
 def _no_file(parameter: click.Parameter) -> frozenset[str] | None:

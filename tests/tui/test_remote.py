@@ -177,6 +177,8 @@ def test_what_an_owner_types_is_taken_apart_as_by_a_shell(command: str, words: l
         ("sftp-server", "no such command"),
         ("./backstay projects", "no such command"),
         ("backstay backstay projects", "no such command"),
+        ("export x /y", "FILE names a file of the other machine; give - to have it sent to you"),
+        ("restore x --tokens-file=y", "--tokens-file names a file of the other machine."),
         ("repository key --enter", "replaces the home's key"),
         ("repository -- key --enter", "replaces the home's key"),
         ("repository --json key --json --enter", "replaces the home's key"),
