@@ -61,6 +61,9 @@ class Invitations(Session):
                     hint=f"To drop the invitation: backstay members {word(row.name)} decline",
                 )
         async with self._catalog.transaction():
+            # Looked at once more, now that nobody else can withdraw or change it.
+            if await self._catalog.invitations.get(row.id, self.user) != invitation:
+                raise _not_invited(ref)
             detail = f"as {invitation.role.value}, invited by {invitation.by}"
             await self._access.record(Action.ACCEPT, row, detail)
             await self._catalog.members.change(row.id, self.user, invitation.role)
@@ -94,11 +97,15 @@ class Invitations(Session):
         row = await self._catalog.projects.get(ref)
         invitation = await self._catalog.invitations.get(row.id, self.user) if row else None
         if row is None or invitation is None:
-            raise NotFound(
-                f"You are not invited to {shown(ref)}.",
-                hint="Nothing was changed. See what you are invited to with: backstay projects",
-            )
+            raise _not_invited(ref)
         return row, invitation
+
+
+def _not_invited(ref: str) -> NotFound:
+    return NotFound(
+        f"You are not invited to {shown(ref)}.",
+        hint="Nothing was changed. See what you are invited to with: backstay projects",
+    )
 
 
 def _shown(row: ProjectRow, invitation: InvitationRow) -> Invitation:

@@ -279,17 +279,28 @@ class Projects(Session):
         return await self._describe(await self._project(ref, Action.SEE_MEMBERS))
 
     async def add_member(self, ref: str, user: str, role: Role) -> Project:
-        """Give somebody a role in a project, in place of the one they have."""
+        """Give somebody a role in a project, in place of the one they have or were invited to.
+
+        What an owner invited others to is withdrawn when they become a collaborator.
+        """
         user = check_user_name(user)
         detail = f"{user} as {role.value}"
         row = await self._project(ref, Action.ADD_MEMBER, detail)
         async with self._catalog.transaction():
             await self._access.record(Action.ADD_MEMBER, row, detail)
             await self._catalog.members.change(row.id, user, role)
+            if role is Role.OWNER:
+                await self._catalog.invitations.remove(row.id, user)
+            else:
+                await self._catalog.invitations.forget(row.id, user)
         return await self._describe(row)
 
     async def remove_member(self, ref: str, user: str) -> Project:
-        """Take somebody's role in a project away. The last owner cannot be removed."""
+        """Take somebody's role in a project away. The last owner cannot be removed.
+
+        What they were invited to there, or invited others to, is withdrawn: nobody comes back, or
+        comes in, by what they left behind.
+        """
         user = check_user_name(user)
         row = await self._project(ref, Action.REMOVE_MEMBER, user)
         async with self._catalog.transaction():
@@ -299,4 +310,5 @@ class Projects(Session):
                     f"{user} has no role in {row.name}.",
                     hint=f"Nothing was changed. See who has: backstay members {word(row.name)}",
                 )
+            await self._catalog.invitations.forget(row.id, user)
         return await self._describe(row)

@@ -66,6 +66,12 @@ class Invitations:
             "DELETE FROM invitation WHERE project = ? AND user = ?", project, user
         )
 
+    async def forget(self, project: str, user: str) -> None:
+        """Forget what concerns a user: their own invitation, and those that they made."""
+        await self._database.change(
+            "DELETE FROM invitation WHERE project = ? AND (user = ? OR by = ?)", project, user, user
+        )
+
 
 def _row(row: sqlite3.Row) -> InvitationRow:
     return InvitationRow(

@@ -55,6 +55,43 @@ async def test_an_invitation_is_declined_or_withdrawn(tmp_path: Path) -> None:
             await engine.withdraw("Plant", STRANGER)
 
 
+@pytest.mark.parametrize("demoted", [False, True])
+async def test_an_owner_that_goes_leaves_no_way_in_behind(tmp_path: Path, demoted: bool) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        await engine.add_member("Plant", "rui", Role.OWNER)
+        await engine.invite("Plant", "max", Role.OWNER)
+        async with world.opened("rui") as rui:
+            await rui.invite("Plant", STRANGER, Role.OWNER)
+            await rui.invite("Plant", "rui", Role.COLLABORATOR)
+        if demoted:
+            await engine.add_member("Plant", "rui", Role.COLLABORATOR)
+        else:
+            await engine.remove_member("Plant", "rui")
+        assert [each.user for each in await engine.invited("Plant")] == ["max"]
+    async with world.opened(STRANGER) as invited:
+        with pytest.raises(NotFound, match="not invited"):
+            await invited.accept("Plant")
+
+
+async def test_an_invitation_ends_with_the_role_that_was_given_or_taken(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine, world.opened(STRANGER) as invited:
+        await adopted(engine, world)
+        await engine.invite("Plant", STRANGER, Role.COLLABORATOR)
+        await engine.add_member("Plant", STRANGER, Role.OWNER)
+        assert await invited.invitations() == []
+        await engine.add_member("Plant", STRANGER, Role.COLLABORATOR)
+        await engine.invite("Plant", STRANGER, Role.OWNER)
+        await engine.add_member("Plant", STRANGER, Role.COLLABORATOR)
+        assert await invited.invitations() == []
+        await engine.invite("Plant", STRANGER, Role.OWNER)
+        await engine.remove_member("Plant", STRANGER)
+        with pytest.raises(NotFound, match="not invited"):
+            await invited.accept("Plant")
+
+
 async def test_nothing_tells_a_project_from_none_to_who_is_not_invited(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     async with world.opened() as engine:
