@@ -16,13 +16,19 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from engine.children import Children, together
 from engine.errors import Failed, NotFound
 from engine.handle import Report
-from engine.model import Progress, TransferLine, TransferReport
+from engine.model import Progress, ProjectDevice, TransferLine, TransferReport, Variables
 from engine.names import shown
 from engine.project.demo.chunks import bounds, expired_before
 from engine.project.ids import IdPrefixes
 from engine.project.instance import Instance, find
 from engine.spans import milliseconds
-from engine.transfer_devices import DeviceRow, devices_of, make_device, make_file
+from engine.transfer_devices import (
+    DeviceRow,
+    devices_of,
+    make_device,
+    make_file,
+    variables_of,
+)
 from engine.transfer_rows import (
     MUTABLE_LIMIT,
     Move,
@@ -38,6 +44,7 @@ T = TypeVar("T")
 
 _PRELOAD = ("engine.transfer_devices", "engine.transfer_rows")
 _PATIENCE = 1.5  # seconds for what is under way when a transfer is cancelled
+_LOOK_FOR = 2.0  # seconds for variables: with very many devices not all are looked into
 _PREFIXES = 4  # drawn for each device: more than one in case that the target knows it
 _RESTART = (
     "Devices were made in the target. If its TagoCore is running, restart it, so that it knows "
@@ -123,6 +130,26 @@ async def transfer(
         longest_lock=work.longest,
         notes=tuple(notes),
     )
+
+
+async def devices_in(project: Path) -> list[ProjectDevice]:
+    """The devices of the project at a path."""
+    instance = await asyncio.to_thread(find, project)
+    async with Children(configure, preload=_PRELOAD[:1]) as children:
+        found = await children.run(devices_of, str(instance.database))
+    return [ProjectDevice(device.id, device.name, device.active) for device in found]
+
+
+async def variables_in(project: Path, devices: Sequence[str]) -> Variables:
+    """The variables of devices (ids; all where none are given) of the project at a path."""
+    instance = await asyncio.to_thread(find, project)
+    async with Children(configure, preload=_PRELOAD[:1]) as children:
+        known = [device.id for device in await children.run(devices_of, str(instance.database))]
+        wanted = set(devices)
+        chosen = [device for device in known if device in wanted] if devices else known
+        files = [str(instance.device_file(device)) for device in chosen]
+        names, looked_at = await children.run(variables_of, files, _LOOK_FOR)
+    return Variables(tuple(names), looked_at, len(chosen))
 
 
 class _Transfer:

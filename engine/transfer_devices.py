@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -13,12 +15,21 @@ from uuid import uuid4
 from engine.errors import Failed
 from engine.project.device_database import MUTABLE, create_device_database
 from engine.project.ids import new_object_id
-from engine.project.tables import database_errors, quote, read_columns
+from engine.project.tables import database_errors, quote, read_columns, read_text
 
 _BUSY = "PRAGMA busy_timeout = 5000"
 # what is the source's own: where its code is, and what it has seen
 _NOT_COPIED = frozenset(
     {"id", "payload_parser", "last_input", "last_output", "inspected_at", "last_retention"}
+)
+
+
+_LOOK_EVERY = 10_000  # instructions of SQLite's
+# from one to the next by the index, however many rows each has
+_VARIABLES = (
+    "WITH RECURSIVE each(name) AS (SELECT min(variable) FROM data UNION ALL "
+    "SELECT (SELECT min(variable) FROM data WHERE variable > name) FROM each "
+    "WHERE name IS NOT NULL) SELECT name FROM each WHERE typeof(name) = 'text'"
 )
 
 
@@ -50,6 +61,25 @@ def devices_of(database: str) -> list[DeviceRow]:
         for key, name, active, kind, period, kept in rows
         if key is not None
     ]
+
+
+def variables_of(files: Sequence[str], seconds: float) -> tuple[list[str], int]:
+    """The variables in devices' databases, sorted, and how many of the files were looked into.
+
+    It ends after `seconds`. A file that is not there, or that cannot be read, has none: whatever
+    moves its rows tells so.
+    """
+    found: set[str] = set()
+    until = time.monotonic() + seconds
+    for number, file in enumerate(files):
+        if time.monotonic() >= until:
+            return sorted(found), number
+        with contextlib.suppress(sqlite3.Error), closing(_reader(file)) as connection:
+            # without its index this would be slow
+            connection.set_progress_handler(lambda: time.monotonic() >= until, _LOOK_EVERY)
+            connection.text_factory = read_text
+            found |= {name for (name,) in connection.execute(_VARIABLES) if isinstance(name, str)}
+    return sorted(found), len(files)
 
 
 class Made(NamedTuple):

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from engine.errors import Busy
 from engine.project.demo.chunks import bounds
 from engine.project.tables import database_errors, primary_code, quote
+from engine.transfer_shape import KEY, affinity, shape_of
 
 MUTABLE_LIMIT = 50_000  # rows, at which TagoCore takes no more for a mutable device
 _STEP = 0.4  # seconds that one task works, about
@@ -31,9 +32,8 @@ _FIRST_BATCH = 500  # rows
 _LARGEST_BATCH = 20_000
 _LARGEST_UNSEEN = 4_000  # until it is known how long rows take
 _BATCH_BYTES = 2_000_000
-_KEY = ("variable", "value", "time", "group")
 _LONG = ("value", "metadata", "location")  # columns whose texts may be of any length
-_SAME = " AND ".join(f'{{0}}."{name}" IS p."{name}"' for name in _KEY[:3]) + (
+_SAME = " AND ".join(f'{{0}}."{name}" IS p."{name}"' for name in KEY[:3]) + (
     ' AND +{0}."group" IS p."group"'  # the plus keeps SQLite from the index on group alone
 )
 
@@ -104,14 +104,14 @@ class _Opened:
 
     def _prepare(self) -> str:
         """Make the tables of a batch; gives what is in the way."""
-        theirs, ours = _shape(self.database, "main"), _shape(self.database, "source")
+        theirs, ours = shape_of(self.database, "main"), shape_of(self.database, "source")
         for shape, whose in ((theirs, "target"), (ours, "source")):
             if isinstance(shape, str):
                 return f"its database in the {whose} {shape}"
         if isinstance(theirs, str) or isinstance(ours, str):
             return "its database cannot be used"
         for name in sorted(theirs.types.keys() & ours.types.keys()):
-            if _affinity(theirs.types[name]) != _affinity(ours.types[name]):
+            if affinity(theirs.types[name]) != affinity(ours.types[name]):
                 return f"the column {name} is of another type in the target"
         computed = {"chunk_timestamp_start": 0, "chunk_timestamp_end": 1}
         into, values = [], []
@@ -149,7 +149,7 @@ class _Opened:
             "WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?"
         )
         self.database.create_function("chunk_of", 2, self._chunk, deterministic=True)
-        key = ", ".join(f'"{name}" {ours.types[name]}' for name in _KEY)
+        key = ", ".join(f'"{name}" {ours.types[name]}' for name in KEY)
         for table in (
             f"picked (origin INTEGER PRIMARY KEY, {key}, nth INTEGER, first INTEGER)",
             "firsts (first INTEGER PRIMARY KEY, prior INTEGER)",
@@ -243,7 +243,7 @@ class _Opened:
                 more.append(limit)
         self.database.execute("DELETE FROM temp.picked")
         self.database.execute("DELETE FROM temp.firsts")
-        key = ", ".join(quote(name) for name in _KEY)
+        key = ", ".join(quote(name) for name in KEY)
         chosen = self.database.execute(
             f"INSERT INTO temp.picked SELECT rowid, {key}, row_number() OVER same, "  # noqa: S608
             f"first_value(rowid) OVER same FROM source.data WHERE rowid > ? AND rowid <= ?{which} "
@@ -387,44 +387,3 @@ def _next_batch(batch: int, wanted: int, held: float) -> int:
         return max(batch, min(_LARGEST_UNSEEN, batch * 2))
     fitting = int(max(wanted, 1) * _HOLD / held)
     return max(20, min(fitting, batch * 2, _LARGEST_BATCH))
-
-
-class _Shape(NamedTuple):
-    types: dict[str, str]  # by the column's name in lower case
-
-
-def _shape(database: sqlite3.Connection, schema: str) -> _Shape | str:
-    """The columns of a device's table, or why it cannot be used."""
-    found = database.execute(
-        "SELECT name, type, hidden FROM pragma_table_xinfo('data', ?)", (schema,)
-    ).fetchall()
-    types = {str(name).lower(): str(kind) for name, kind, hidden in found if not hidden}
-    missing = [name for name in ("id", *_KEY) if name not in types]
-    if missing:
-        return f"lacks the columns {', '.join(missing)}" if types else "holds no table data"
-    if "rowid" in types:
-        return "has a column called rowid"
-    for (index,) in database.execute(
-        "SELECT name FROM pragma_index_list('data', ?) WHERE NOT partial", (schema,)
-    ).fetchall():
-        columns = [
-            str(name).lower()
-            for (name,) in database.execute(
-                "SELECT name FROM pragma_index_info(?, ?) ORDER BY seqno", (index, schema)
-            )
-        ]
-        if columns[:1] == ["variable"] and "time" in columns[:3]:
-            return _Shape(types)
-    return "lacks the index on variable and time that TagoCore makes"
-
-
-def _affinity(kind: str) -> str:
-    """What SQLite makes of a column's type; section 3.1 of its page on datatypes."""
-    upper = kind.upper()
-    if "INT" in upper:
-        return "integer"
-    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
-        return "text"
-    if "BLOB" in upper or not upper:
-        return "blob"
-    return "real" if any(word in upper for word in ("REAL", "FLOA", "DOUB")) else "numeric"

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 from engine.access import Action
 from engine.catalog import JobRow, ProjectRow
 from engine.errors import Damaged, Invalid
-from engine.handle import Handle
+from engine.handle import Handle, Report
 from engine.jobs import Jobs
-from engine.model import JobKind, JobState, TransferLine, TransferReport
+from engine.model import (
+    JobKind,
+    JobState,
+    ProjectDevice,
+    TransferLine,
+    TransferReport,
+    Variables,
+)
 from engine.session import Gone
 from engine.spans import check_span
 
@@ -75,8 +82,12 @@ class Transfers(Jobs):
         since: datetime | None = None,
         until: datetime | None = None,
         create_missing: bool = False,
+        report: Report | None = None,
     ) -> TransferReport:
-        """What `transfer` would bring now, and what is in its way. Nothing is changed."""
+        """What `transfer` would bring now, and what is in its way. Nothing is changed.
+
+        `report` is called with the progress of looking.
+        """
         from engine.transfer import transfer
 
         choice = _choice(devices, by_name, variables, since, until, create_missing)
@@ -88,9 +99,23 @@ class Transfers(Jobs):
             write=False,
             held={},
             now=self._clock(),
-            report=lambda _: None,
+            report=report or (lambda _: None),
         )
         return made._replace(source=first.name, target=second.name)
+
+    async def devices(self, project: str) -> list[ProjectDevice]:
+        """The devices of a project as it is now, by name: what may be moved from or into it."""
+        from engine.transfer import devices_in
+
+        row = await self._project(project, Action.TRANSFER)
+        return sorted(await devices_in(row.path), key=lambda device: device.name.casefold())
+
+    async def variables(self, project: str, devices: Sequence[str] = ()) -> Variables:
+        """The variables that devices of a project (ids; all where none are given) have now."""
+        from engine.transfer import variables_in
+
+        row = await self._project(project, Action.TRANSFER)
+        return await variables_in(row.path, devices)
 
     async def transferred(self, job: str) -> TransferReport:
         """What a transfer that succeeded brought, for who owns both projects."""

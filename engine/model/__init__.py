@@ -35,8 +35,10 @@ from engine.model.projects import (
     HeldItem,
     Origin,
     Project,
+    ProjectDevice,
     ProjectState,
     QuietItem,
+    Variables,
     WakeReport,
 )
 from engine.model.reports import (
@@ -96,6 +98,7 @@ __all__ = [
     "Prices",
     "Progress",
     "Project",
+    "ProjectDevice",
     "ProjectState",
     "QuietItem",
     "Quote",
@@ -114,6 +117,7 @@ __all__ = [
     "UserKey",
     "Value",
     "VariableFacts",
+    "Variables",
     "Verdict",
     "VerifyReport",
     "WakeReport",

@@ -56,6 +56,25 @@ class Project(NamedTuple):
         }
 
 
+class ProjectDevice(NamedTuple):
+    """A device of a project as it is now."""
+
+    id: str
+    name: str
+    active: bool
+
+
+class Variables(NamedTuple):
+    """The variables that devices of a project have now, sorted.
+
+    `looked_at` is how many of the `devices` were looked into: with very many, not all are.
+    """
+
+    names: tuple[str, ...]
+    looked_at: int
+    devices: int
+
+
 class Adoption(NamedTuple):
     """A project that was just registered, and what was noticed about it."""
 

@@ -60,6 +60,8 @@ CALLS: dict[str, Call] = {
     "export": lambda engine: engine.export("Plant@latest", NO_FILE),
     "transfer": lambda engine: engine.transfer("Plant", "Plant"),
     "preview_transfer": lambda engine: engine.preview_transfer("Plant", "Plant"),
+    "devices": lambda engine: engine.devices("Plant"),
+    "variables": lambda engine: engine.variables("Plant"),
     "members": lambda engine: engine.members("Plant"),
     "add_member": lambda engine: engine.add_member("Plant", "eve", Role.OWNER),
     "remove_member": lambda engine: engine.remove_member("Plant", OWNER),
