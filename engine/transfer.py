@@ -23,21 +23,16 @@ from engine.project.ids import IdPrefixes
 from engine.project.instance import Instance, find
 from engine.spans import milliseconds
 from engine.transfer_devices import (
+    MUTABLE_LIMIT,
     DeviceRow,
+    count_rows,
     devices_of,
+    full_reason,
     make_device,
     make_file,
     variables_of,
 )
-from engine.transfer_rows import (
-    MUTABLE_LIMIT,
-    Move,
-    Place,
-    configure,
-    count_rows,
-    full_reason,
-    step,
-)
+from engine.transfer_rows import Move, Place, configure, step
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from engine.project.device_database import MUTABLE, create_device_database
 from engine.project.ids import new_object_id
 from engine.project.tables import database_errors, quote, read_columns, read_text
 
+MUTABLE_LIMIT = 50_000  # rows, at which TagoCore takes no more for a mutable device
 _BUSY = "PRAGMA busy_timeout = 5000"
 # what is the source's own: where its code is, and what it has seen
 _NOT_COPIED = frozenset(
@@ -80,6 +81,18 @@ def variables_of(files: Sequence[str], seconds: float) -> tuple[list[str], int]:
             connection.text_factory = read_text
             found |= {name for (name,) in connection.execute(_VARIABLES) if isinstance(name, str)}
     return sorted(found), len(files)
+
+
+def count_rows(path: str) -> int:
+    """How many rows a device's database holds."""
+    with database_errors(Path(path).name), closing(_reader(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM data").fetchone()
+    return int(count)
+
+
+def full_reason() -> str:
+    """Why a mutable device takes no more."""
+    return f"a mutable device holds {MUTABLE_LIMIT:,} rows at most"
 
 
 class Made(NamedTuple):

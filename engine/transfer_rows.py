@@ -4,9 +4,6 @@ A row that is there already is not brought again. Rows are the same when their v
 value and group are; of several that are the same, as many are brought as the target lacks. Rows
 come in their order, each short transaction looks at what is there by then, and nothing is changed
 or removed: whatever interrupts a transfer, running it again brings exactly what is missing.
-
-TagoCore waits 1,000 ms for a lock, and looks every 25 ms or less only in the first 130 ms of that.
-So a transaction aims at `_HOLD`, and `_REST` at least lies between two.
 """
 
 from __future__ import annotations
@@ -20,21 +17,30 @@ from typing import NamedTuple
 from engine.errors import Busy
 from engine.project.demo.chunks import bounds
 from engine.project.tables import database_errors, primary_code, quote
-from engine.transfer_shape import KEY, affinity, shape_of
+from engine.transfer_devices import MUTABLE_LIMIT, full_reason
+from engine.transfer_shape import KEY, SAME, affinity, shape_of
+from engine.transfer_turns import HOLD, Slow, Turns
 
-MUTABLE_LIMIT = 50_000  # rows, at which TagoCore takes no more for a mutable device
 _STEP = 0.4  # seconds that one task works, about
-_HOLD = 0.06  # seconds that a transaction is to hold the target
-_REST = 0.03  # seconds that it is left alone between two
 _LONGEST_WAIT = 20.0  # seconds for a target that others hold
-_PATIENT, _HASTY = "busy_timeout = 5000", "busy_timeout = 100"
 _FIRST_BATCH = 500  # rows
-_LARGEST_BATCH = 20_000
-_LARGEST_UNSEEN = 4_000  # until it is known how long rows take
+_SMALLEST_BATCH, _LARGEST_BATCH = 20, 20_000
+_GROWTH = 1.5  # at most, from one batch to the next: the next rows may take longer
+_LARGEST_UNCHOSEN = 4_000  # where none of the rows is chosen
 _BATCH_BYTES = 2_000_000
 _LONG = ("value", "metadata", "location")  # columns whose texts may be of any length
-_SAME = " AND ".join(f'{{0}}."{name}" IS p."{name}"' for name in KEY[:3]) + (
-    ' AND +{0}."group" IS p."group"'  # the plus keeps SQLite from the index on group alone
+_LACKING = "p.origin NOT IN (SELECT origin FROM temp.there)"
+_WANTED = f"NOT p.lost AND {_LACKING}"
+_FEW = 50
+_FEW_NEAR = (
+    "INSERT INTO temp.near WITH RECURSIVE each(time) AS ("  # noqa: S608  # ours
+    "SELECT min(time) FROM main.data WHERE time BETWEEN ?1 AND ?2 UNION ALL "
+    "SELECT (SELECT min(time) FROM main.data WHERE time > each.time AND time <= ?2) FROM each "
+    f"WHERE each.time IS NOT NULL) SELECT time FROM each WHERE time IS NOT NULL LIMIT {_FEW + 1}"
+)
+_ALL_NEAR = (
+    "INSERT INTO temp.near SELECT DISTINCT p.time FROM temp.picked p "
+    "WHERE EXISTS (SELECT 1 FROM main.data t WHERE t.time = p.time)"
 )
 
 
@@ -81,12 +87,11 @@ class _Opened:
 
     def __init__(self, move: Move) -> None:
         self.move = move
-        self.released = 0.0
         uri = f"{Path(move.target).absolute().as_uri()}?mode=rw"
         self.database = database = sqlite3.connect(uri, uri=True, isolation_level=None)
         try:
             for setting in (
-                _PATIENT,
+                "busy_timeout = 5000",
                 "cache_spill = 0",  # else it would lock readers out before the commit
                 "cache_size = -65536",
                 "temp_store = MEMORY",
@@ -97,6 +102,7 @@ class _Opened:
                 database.execute(f"PRAGMA {setting}")
             origin = f"{Path(move.source).absolute().as_uri()}?mode=ro"
             database.execute("ATTACH ? AS source", (origin,))
+            self.turns = Turns(database)
             self.reason = self._prepare()
         except BaseException:
             database.close()
@@ -130,19 +136,14 @@ class _Opened:
         ignored = set() if self.move.same_chunks else set(computed)
         lost = [f"s.{quote(n)} IS NOT NULL" for n in ours.types.keys() - theirs.types - ignored]
         self._missing = sorted(ours.types.keys() - theirs.types - ignored)
+        self._lost = " OR ".join(lost) or "0"
         self._insert = (
             f"INSERT INTO main.data (id, {', '.join(into)}) "  # noqa: S608  # quoted
-            f"SELECT printf('%s%010x', ?, ? + w.number), {', '.join(values)} "
-            "FROM temp.wanted w CROSS JOIN source.data s ON s.rowid = w.origin "
-            "WHERE NOT w.lost ORDER BY w.number"
+            f"SELECT printf('%s%010x', ?, ? + p.number), {', '.join(values)} "
+            "FROM temp.picked p CROSS JOIN source.data s ON s.rowid = p.origin "
+            f"WHERE {_WANTED} ORDER BY p.number"
         )
-        self._want = (
-            "INSERT INTO temp.wanted (origin, time, lost) SELECT p.origin, p.time, "  # noqa: S608
-            f"{' OR '.join(lost) or '0'} FROM temp.picked p "
-            "CROSS JOIN temp.firsts f ON f.first = p.first CROSS JOIN temp.there t "
-            "ON t.first = p.first CROSS JOIN source.data s ON s.rowid = p.origin "
-            "WHERE p.nth + f.prior > t.found ORDER BY p.origin"
-        )
+        self._by_time = theirs.by_time
         lengths = [f"coalesce(length(CAST({n} AS BLOB)), 0)" for n in _LONG if n in ours.types]
         self._window = (
             f"SELECT rowid, {' + '.join(lengths)} FROM source.data "  # noqa: S608  # ours
@@ -151,10 +152,11 @@ class _Opened:
         self.database.create_function("chunk_of", 2, self._chunk, deterministic=True)
         key = ", ".join(f'"{name}" {ours.types[name]}' for name in KEY)
         for table in (
-            f"picked (origin INTEGER PRIMARY KEY, {key}, nth INTEGER, first INTEGER)",
-            "firsts (first INTEGER PRIMARY KEY, prior INTEGER)",
-            "there (first INTEGER PRIMARY KEY, found INTEGER)",
-            "wanted (number INTEGER PRIMARY KEY, origin INTEGER, time, lost INTEGER)",
+            "picked (number INTEGER PRIMARY KEY, origin INTEGER, time, lost INTEGER)",
+            "near (time PRIMARY KEY)",
+            f"close (origin INTEGER PRIMARY KEY, {key}, nth INTEGER, first INTEGER)",
+            "counts (first INTEGER PRIMARY KEY, prior INTEGER, found INTEGER)",
+            "there (origin INTEGER PRIMARY KEY)",
         ):
             self.database.execute(f"CREATE TEMP TABLE {table}")
         return ""
@@ -181,17 +183,23 @@ class _Opened:
         upper = self._upper(place)
         if upper is None:
             return place._replace(done=True)
+        before = place
         chosen = self._pick(place.last, upper)
         place = place._replace(looked=place.looked + chosen)
         if not chosen:
-            return place._replace(last=upper, batch=min(place.batch * 2, _LARGEST_UNSEEN))
-        seen = self._version()
-        self._compare()
+            return place._replace(last=upper, batch=min(place.batch * 2, _LARGEST_UNCHOSEN))
+        seen = self._look()
         wanted, lost = self._wanted()
-        held = 0.0
+        rows = chosen
         if write and wanted:
+            rows = wanted
             try:
-                wanted, lost, held = self._bring(place, seen)
+                wanted, lost = self._bring(place, seen)
+            except Slow:
+                return before._replace(
+                    batch=max(_SMALLEST_BATCH, chosen // 2),
+                    longest=max(place.longest, self.turns.longest),
+                )
             except _Full:
                 return place._replace(
                     done=True,
@@ -204,18 +212,19 @@ class _Opened:
         late = 0
         if self.move.expired is not None and wanted:
             (late,) = self.database.execute(
-                "SELECT count(*) FROM temp.wanted WHERE NOT lost AND time < ?", (self.move.expired,)
+                f"SELECT count(*) FROM temp.picked p WHERE {_WANTED} AND time < ?",  # noqa: S608  # ours
+                (self.move.expired,),
             ).fetchone()
         return place._replace(
             last=upper,
-            batch=_next_batch(place.batch, wanted, held),
-            given=place.given + wanted + lost,
+            batch=_next_batch(place.batch, rows, self.turns.held),
+            given=place.given + chosen,
             copied=place.copied + wanted,
             already_there=place.already_there + chosen - wanted - lost,
             refused=place.refused + lost,
             expired=place.expired + late,
             reason=reason,
-            longest=max(place.longest, held),
+            longest=max(place.longest, self.turns.longest),
         )
 
     def _upper(self, place: Place) -> int | None:
@@ -242,80 +251,100 @@ class _Opened:
                 which += f" AND typeof(time) IN ('integer', 'real') AND time {sign} ?"
                 more.append(limit)
         self.database.execute("DELETE FROM temp.picked")
-        self.database.execute("DELETE FROM temp.firsts")
-        key = ", ".join(quote(name) for name in KEY)
-        chosen = self.database.execute(
-            f"INSERT INTO temp.picked SELECT rowid, {key}, row_number() OVER same, "  # noqa: S608
-            f"first_value(rowid) OVER same FROM source.data WHERE rowid > ? AND rowid <= ?{which} "
-            f"WINDOW same AS (PARTITION BY {key} ORDER BY rowid)",
+        return self.database.execute(
+            f"INSERT INTO temp.picked (origin, time, lost) SELECT rowid, time, {self._lost} "  # noqa: S608
+            f"FROM source.data s WHERE rowid > ? AND rowid <= ?{which} ORDER BY rowid",
             (*values, *more),
         ).rowcount
-        self.database.execute(
-            "INSERT INTO temp.firsts SELECT p.origin, (SELECT count(*) FROM source.data s "  # noqa: S608
-            f"WHERE {_SAME.format('s')} AND s.rowid <= ?) FROM temp.picked p WHERE p.nth = 1",
-            (last,),
-        )
-        return chosen
+
+    def _look(self) -> int:
+        """Compare at one moment; gives the version of the target then."""
+        with self.turns.reading(time.monotonic() + _LONGEST_WAIT):
+            seen = self.turns.version()
+            self._compare()
+        return seen
 
     def _compare(self) -> None:
-        """Find how many of each row the target has by now, and hence which are wanted."""
-        self.database.execute("DELETE FROM temp.there")
-        self.database.execute("DELETE FROM temp.wanted")
+        """Find which rows the target has by now.
+
+        Most rows are told apart by their time alone: a look into its index where the target has
+        nothing in the span of the batch. Only rows of a time that the target knows are compared.
+        """
+        for table in ("near", "close", "counts", "there"):
+            self.database.execute(f"DELETE FROM temp.{table}")  # noqa: S608  # ours
+        which = "p.time IS NULL OR p.time IN (SELECT time FROM temp.near)"
+        if not self._find_near():
+            which = "1"
+        key = ", ".join(f"s.{quote(name)}" for name in KEY)
+        close = self.database.execute(
+            f"INSERT INTO temp.close SELECT p.origin, {key}, row_number() OVER same, "  # noqa: S608
+            "first_value(p.origin) OVER same FROM temp.picked p "
+            f"CROSS JOIN source.data s ON s.rowid = p.origin WHERE {which} "
+            f"WINDOW same AS (PARTITION BY {key} ORDER BY p.origin)"
+        ).rowcount
+        if not close:
+            return
+        # of rows that are the same, the source's earlier ones have been brought before
         self.database.execute(
-            "INSERT INTO temp.there SELECT p.origin, (SELECT count(*) FROM main.data t "  # noqa: S608
-            f"WHERE {_SAME.format('t')}) FROM temp.picked p WHERE p.nth = 1"
+            "INSERT INTO temp.counts SELECT p.origin, (SELECT count(*) FROM source.data s "  # noqa: S608
+            f"WHERE {SAME.format('s')} AND s.rowid < p.origin), (SELECT count(*) FROM main.data t "
+            f"WHERE {SAME.format('t')}) FROM temp.close p WHERE p.nth = 1"
         )
-        self.database.execute(self._want)
+        self.database.execute(
+            "INSERT INTO temp.there SELECT p.origin FROM temp.close p JOIN temp.counts c "
+            "ON c.first = p.first WHERE p.nth + c.prior <= c.found"
+        )
+
+    def _find_near(self) -> bool:
+        """Find the times of the batch that the target knows; False where it has no index on time.
+
+        A few in the span of the batch are simply taken; where there are more, each is looked for.
+        """
+        if not self._by_time:
+            return False
+        span = self.database.execute("SELECT min(time), max(time) FROM temp.picked").fetchone()
+        few = self.database.execute(_FEW_NEAR, span).rowcount
+        if few > _FEW:
+            self.database.execute("DELETE FROM temp.near")
+            self.database.execute(_ALL_NEAR)
+        return True
 
     def _wanted(self) -> tuple[int, int]:
+        """How many rows the target lacks, and how many of these it cannot hold."""
         wanted, lost = self.database.execute(
-            "SELECT count(*) - coalesce(sum(lost), 0), coalesce(sum(lost), 0) FROM temp.wanted"
+            f"SELECT coalesce(sum({_WANTED}), 0), coalesce(sum(lost AND {_LACKING}), 0) "  # noqa: S608
+            "FROM temp.picked p"
         ).fetchone()
         return wanted, lost
 
-    def _version(self) -> int:
-        (version,) = self.database.execute("PRAGMA main.data_version").fetchone()
-        return int(version)
+    def _bring(self, place: Place, seen: int) -> tuple[int, int]:
+        """Bring the rows that are wanted in one transaction; waits while others hold the target.
 
-    def _bring(self, place: Place, seen: int) -> tuple[int, int, float]:
-        """Bring the rows that are wanted in one transaction; waits while others hold the target."""
+        Raises `_Full`, and `Slow` where that takes long: then nothing is brought.
+        """
         deadline = time.monotonic() + _LONGEST_WAIT
         while True:
-            time.sleep(max(0.0, self.released + _REST - time.monotonic()))
             try:
-                self.database.execute("BEGIN IMMEDIATE")
-                # a commit that waits for readers keeps others out: not for long
-                self.database.execute(f"PRAGMA {_HASTY}")
-                began = time.monotonic()
-                if self._version() != seen:
-                    seen = -1  # if this transaction is not kept, look again
-                    self._compare()
-                wanted, lost = self._wanted()
-                if self.move.mutable:
-                    (count,) = self.database.execute("SELECT count(*) FROM main.data").fetchone()
-                    if count + wanted > MUTABLE_LIMIT:
-                        raise _Full
-                self.database.execute(self._insert, (place.prefix, place.given))
-                self.database.execute("COMMIT")
+                with self.turns.writing(deadline):
+                    if self.turns.version() != seen:
+                        seen = -1  # if this transaction is not kept, look again
+                        self._compare()
+                    wanted, lost = self._wanted()
+                    if self.move.mutable:
+                        count = "SELECT count(*) FROM main.data"
+                        (there,) = self.database.execute(count).fetchone()
+                        if there + wanted > MUTABLE_LIMIT:
+                            raise _Full
+                    # so few rows have to be brought, however long it takes
+                    few = wanted <= _SMALLEST_BATCH
+                    with contextlib.nullcontext() if few else self.turns.in_time():
+                        self.database.execute(self._insert, (place.prefix, place.given))
             except sqlite3.OperationalError as error:
-                self._undo()
                 busy = primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
                 if not busy or time.monotonic() >= deadline:
                     raise
-            except BaseException:
-                self._undo()
-                raise
             else:
-                self.released = time.monotonic()
-                self.database.execute(f"PRAGMA {_PATIENT}")
-                return wanted, lost, self.released - began
-
-    def _undo(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self.database.in_transaction:
-                self.database.execute("ROLLBACK")
-            self.database.execute(f"PRAGMA {_PATIENT}")
-        self.released = time.monotonic()
+                return wanted, lost
 
 
 class _Full(Exception):
@@ -351,23 +380,6 @@ def step(move: Move, place: Place, write: bool) -> Place:
     return place
 
 
-def count_rows(path: str) -> int:
-    """How many rows a device's database holds."""
-    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
-    with (
-        database_errors(Path(path).name),
-        contextlib.closing(sqlite3.connect(uri, uri=True)) as database,
-    ):
-        database.execute("PRAGMA busy_timeout = 5000")
-        (count,) = database.execute("SELECT count(*) FROM data").fetchone()
-    return int(count)
-
-
-def full_reason() -> str:
-    """Why a mutable device takes no more."""
-    return f"a mutable device holds {MUTABLE_LIMIT:,} rows at most"
-
-
 def close() -> None:
     """Let go of the databases."""
     if _Current.opened is not None:
@@ -382,8 +394,7 @@ def _opened(move: Move) -> _Opened:
     return _Current.opened
 
 
-def _next_batch(batch: int, wanted: int, held: float) -> int:
-    if not held:
-        return max(batch, min(_LARGEST_UNSEEN, batch * 2))
-    fitting = int(max(wanted, 1) * _HOLD / held)
-    return max(20, min(fitting, batch * 2, _LARGEST_BATCH))
+def _next_batch(batch: int, rows: int, held: float) -> int:
+    """How many rows to look at next, where so many held the target for so long."""
+    fitting = int(max(rows, 1) * HOLD / max(held, 1e-6))
+    return max(_SMALLEST_BATCH, min(fitting, int(batch * _GROWTH), _LARGEST_BATCH))

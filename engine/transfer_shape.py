@@ -6,6 +6,9 @@ import sqlite3
 from typing import NamedTuple
 
 KEY = ("variable", "value", "time", "group")  # rows that have the same are the same
+SAME = " AND ".join(f'{{0}}."{name}" IS p."{name}"' for name in KEY[:3]) + (
+    ' AND +{0}."group" IS p."group"'  # the plus keeps SQLite from the index on group alone
+)
 
 
 class Shape(NamedTuple):
