@@ -20,7 +20,7 @@ from engine.model import (
     Quote,
     RestoreReport,
 )
-from engine.names import check_project_name, name_key, shown
+from engine.names import check_project_name, name_key, shown, word
 from engine.repository.manifest import DeviceEntry
 from engine.session import Gone, Session
 from engine.work import newest
@@ -172,7 +172,7 @@ class Backups(Session):
             if latest is None:
                 raise NotFound(
                     f"{row.name} has no backups yet.",
-                    hint="Take one now with: backstay backup PROJECT.",
+                    hint=f"Take one now with: backstay backup {word(row.name)}",
                 )
             return latest
         roles = await self._catalog.members.of(self.user)

@@ -48,6 +48,7 @@ class Health(NamedTuple):
     hint: str = ""
     since: datetime | None = None
     waiting: bool = False
+    absent: bool = False  # whether its folder is not known, and it from its backups only
     damaged: str = ""  # id of the newest backup that does not restore, where that is what is told
 
     @property
@@ -165,6 +166,7 @@ def with_absence(health: Health) -> Health:
     name = health.project_name
     return health._replace(
         state=HealthState.FAILING,
+        absent=True,
         reason="It is not present: it is known from its backups only, and no more are made.",
         hint=f"{_SAFE} Where its folder is there: backstay adopt PATH --name {word(name)}; where "
         f"it is not wanted any more: backstay forget {word(name)}.",

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from types import ModuleType
 from typing import NamedTuple
@@ -27,6 +28,15 @@ PING_WITHIN = 10.0  # seconds
 _KINDS = (HealthState.FAILING.value, HealthState.LATE.value)  # of incidents
 
 
+class Tone(StrEnum):
+    """How a service may mark a message, as apprise calls it: by a colour, a sign, a priority."""
+
+    PLAIN = "info"
+    GOOD = "success"
+    WARNING = "warning"
+    BAD = "failure"
+
+
 class News(NamedTuple):
     """What is to be told now of one incident: it begins, or it is over.
 
@@ -39,6 +49,13 @@ class News(NamedTuple):
     title: str
     body: str
     since: datetime
+
+    @property
+    def tone(self) -> Tone:
+        """What a service may mark it as."""
+        if not self.begins:
+            return Tone.GOOD
+        return Tone.BAD if self.kind == HealthState.FAILING else Tone.WARNING
 
     @property
     def silent(self) -> bool:
@@ -77,7 +94,12 @@ def news(
 
 
 async def send(
-    urls: Sequence[Secret], title: str, body: str, *, within: float = SEND_WITHIN
+    urls: Sequence[Secret],
+    title: str,
+    body: str,
+    *,
+    tone: Tone = Tone.PLAIN,
+    within: float = SEND_WITHIN,
 ) -> list[str]:
     """Send a plain text to all URLs at once, in `within` seconds; a line for each that failed.
 
@@ -85,7 +107,7 @@ async def send(
     """
     if not (title or body):
         return []
-    deliveries = await deliver(urls, title, body, within=within)
+    deliveries = await deliver(urls, title, body, tone=tone, within=within)
     return [
         f"The notification to {to} (number {number} of {len(urls)}) failed: {problem}."
         for number, (to, problem) in enumerate(deliveries, 1)
@@ -94,11 +116,16 @@ async def send(
 
 
 async def deliver(
-    urls: Sequence[Secret], title: str, body: str, *, within: float = SEND_WITHIN
+    urls: Sequence[Secret],
+    title: str,
+    body: str,
+    *,
+    tone: Tone = Tone.PLAIN,
+    within: float = SEND_WITHIN,
 ) -> list[Delivery]:
     """Send a plain text to all URLs at once, in `within` seconds; what became of each."""
     answers = await asyncio.gather(
-        *(_within(within, partial(_deliver, url.text, title, body)) for url in urls)
+        *(_within(within, partial(_deliver, url.text, title, body, tone)) for url in urls)
     )
     return [Delivery(_place(url.text), problem) for url, problem in zip(urls, answers, strict=True)]
 
@@ -114,6 +141,8 @@ def _beginning(health: Health, kind: str, now: datetime) -> News:
     title = f"Backstay: the backup of {health.project_name} {what}"
     if health.damaged:
         title = f"Backstay: a backup of {health.project_name} is damaged"
+    if health.absent:
+        title = f"Backstay: {health.project_name} is not present"
     body = _lines(health.reason, _last_good(health), health.hint)
     return News(health.project, kind, True, title, body, health.since or now)
 
@@ -180,7 +209,7 @@ async def _within(seconds: float, work: Callable[[], str]) -> str:
         return f"there was no answer within {seconds:g} seconds"
 
 
-def _deliver(url: str, title: str, body: str) -> str:
+def _deliver(url: str, title: str, body: str, tone: Tone) -> str:
     apprise = _apprise()
     asset = apprise.AppriseAsset(
         app_id="Backstay",
@@ -194,7 +223,10 @@ def _deliver(url: str, title: str, body: str) -> str:
         return "apprise does not take this URL, or lacks a package for it"
     box = apprise.Apprise(asset=asset)
     box.add(service)
-    if box.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT):
+    marked = apprise.NotifyType(tone.value)
+    if box.notify(
+        body=body, title=title, notify_type=marked, body_format=apprise.NotifyFormat.TEXT
+    ):
         return ""
     return "the service could not be reached, or did not accept it"
 

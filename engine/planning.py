@@ -235,7 +235,7 @@ class Planner:
             else:
                 new = await incidents.end(each.project, each.kind)
             if new and not each.silent:
-                failures += await send(settings.notify_urls, each.title, each.body)
+                failures += await send(settings.notify_urls, each.title, each.body, tone=each.tone)
         return failures
 
 

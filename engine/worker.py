@@ -26,6 +26,7 @@ from engine.handle import Report
 from engine.home import Home
 from engine.lock import WorkerLock, WorkLock
 from engine.model import JobKind, JobState, Progress
+from engine.names import word
 from engine.performing import Performer
 from engine.planning import Planner, gives_way
 from engine.repository.repository import Repository
@@ -200,8 +201,10 @@ class Worker:
         else:
             return
         await asyncio.to_thread(clean, self._home, self._repository)
+        # What was raised deep inside does not know what the project is called.
+        hint = error.hint.replace("PROJECT", word(row.job.project_name))
         await self._reserve.lend(
-            lambda: jobs.finish(row.job.id, state, error.message, error=error.name, hint=error.hint)
+            lambda: jobs.finish(row.job.id, state, error.message, error=error.name, hint=hint)
         )
 
     async def _rest(self) -> None:

@@ -66,7 +66,10 @@ def ahead(moment: datetime, now: datetime) -> str:
 
     if moment <= now:
         return humanize.naturaltime(now - moment)
-    return f"in {humanize.naturaldelta(moment - now)}"
+    left, day = moment - now, timedelta(days=1)
+    if left > 1.5 * day:  # humanize would cut what is nearly two days off to one
+        left = round(left / day) * day
+    return f"in {humanize.naturaldelta(left)}"
 
 
 def size(count: int) -> str:

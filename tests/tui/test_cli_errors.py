@@ -81,6 +81,15 @@ def test_hints_name_the_project_that_was_asked_about(backstay: Runner, restored:
         assert answer.error["hint"].endswith(f"backstay {command}")
 
 
+def test_a_backup_that_fails_says_what_to_do_with_its_project_by_name(
+    backstay: Runner, damaged: str
+) -> None:
+    hint = backstay("backup", damaged, "--json").error["hint"]
+    assert hint.endswith(f"backstay backup {damaged} --without-damaged.")
+    told = backstay("quote", f"{damaged}@latest", "--json").error["hint"]
+    assert told == f"Take one now with: backstay backup {damaged}"
+
+
 def test_a_wrong_use_is_told_with_where_to_look(backstay: Runner) -> None:
     for arguments, path in (
         (["backups"], "backstay backups --help"),

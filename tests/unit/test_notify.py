@@ -18,8 +18,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.health import Health, HealthState
-from engine.notify import News, news, ping, send
+from engine.health import Health, HealthState, with_absence
+from engine.notify import News, Tone, news, ping, send
 from engine.secret import Secret
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -95,6 +95,21 @@ def test_a_failure_is_told_once_and_once_when_it_is_over() -> None:
     ]
     assert incidents == {}
     assert tell(incidents, health(HealthState.FINE)).titles == []
+
+
+def test_each_news_has_its_tone() -> None:
+    def tones(state: HealthState, incidents: Incidents) -> list[str]:
+        return [each.tone.value for each in news([health(state)], incidents, NOW)]
+
+    assert tones(HealthState.FAILING, {}) == ["failure"]
+    assert tones(HealthState.LATE, {}) == ["warning"]
+    assert tones(HealthState.FINE, {(PLANT, "late"): NOW}) == ["success"]
+
+
+def test_a_project_that_is_not_present_is_told_as_such() -> None:
+    told = tell({}, with_absence(health(HealthState.FINE)))
+    assert told.titles == ["Backstay: Plant 7 is not present"]
+    assert "backstay adopt PATH --name 'Plant 7'" in told.bodies[0]
 
 
 def test_lateness_is_told_and_turning_into_a_failure_is_one_more() -> None:
@@ -287,12 +302,13 @@ def answering(code: int, location: str = "") -> Callable[[BaseHTTPRequestHandler
 async def test_a_message_reaches_every_service_as_it_was_written(serve: Serve) -> None:
     first, second = serve(answering(200)), serve(answering(204))
     urls = [Secret(f"json://ana:hunter2@{first.host}/a"), Secret(f"json://{second.host}/b?x=1")]
-    assert await send(urls, "Backstay: <Plant 7>", "one & two\nthree") == []
+    assert await send(urls, "Backstay: <Plant 7>", "one & two\nthree", tone=Tone.BAD) == []
     for service, path in ((first, "/a"), (second, "/b")):
         (call,) = service.calls
         assert (call.method, call.path.partition("?")[0]) == ("POST", path)
         sent = json.loads(call.body)
         assert (sent["title"], sent["message"]) == ("Backstay: <Plant 7>", "one & two\nthree")
+        assert sent["type"] == "failure"
     signed = base64.b64decode(first.calls[0].headers["Authorization"].removeprefix("Basic "))
     assert signed == b"ana:hunter2"
 
