@@ -18,12 +18,12 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.worker import WorkerFailed
 
-from engine import BackstayError, Backup, Clock, DeviceFacts, Engine, Project
+from engine import BackstayError, Backup, Clock, DeviceFacts, Engine, ExportReport, Project
 from tui.deeds import Deed
 from tui.screens.list_page import ListPage
 from tui.screens.page import Page
 from tui.theme import COLOURLESS, THEME, VARIABLES, wants_no_colour
-from tui.wording import counted
+from tui.wording import counted, size
 
 _LOOK = 1.0  # seconds between two looks at whether anything has changed
 _MINUTE = 60.0
@@ -256,6 +256,18 @@ class Backstay(App[int]):
         from tui.dialogs.new_project import NewProject
 
         self.push_screen(NewProject(backup, project_name))
+
+    def open_export(self, backup: Backup, project_name: str) -> None:
+        """Ask where a backup is to be written to, write it there, and tell of it."""
+        from tui.dialogs.export import ExportBackup
+
+        self.push_screen(ExportBackup(backup, project_name), self._exported)
+
+    def _exported(self, report: ExportReport | None) -> None:
+        if report is not None:
+            written = f"{size(report.size)}, {counted(report.devices, 'device')}"
+            text = f"Exported to {report.file}: {written}. Checksums are in {report.checksums}."
+            self.notify(text, timeout=20, markup=False)
 
     def open_job(self, job: str) -> None:
         """Show a job: how far it is, and what came of it."""

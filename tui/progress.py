@@ -40,10 +40,10 @@ async def show(work: Watched) -> None:
             if progress.stage != stage:
                 stage = progress.stage
                 bar.reset(task, description=plain(stage), total=total, completed=progress.done)
-            bar.update(task, completed=progress.done, total=total, far=_far(progress))
+            bar.update(task, completed=progress.done, total=total, far=far(progress))
 
 
-def _far(progress: Progress) -> str:
+def far(progress: Progress) -> str:
     """How far a stage is, in words; nothing where its size is not known."""
     from tui.wording import about, size
 

@@ -33,6 +33,7 @@ from promises_support import (
     all_rows,
     backed_up,
     change,
+    hashes,
     leftovers,
     make_world,
     restored,
@@ -43,7 +44,7 @@ from engine.engine import Engine
 from engine.errors import StorageFailed
 from engine.home import Home
 from engine.lock import WorkLock, has_worker
-from engine.model import Backup, BackupState, Job, JobKind, JobState
+from engine.model import Backup, BackupState, ExportFormat, Job, JobKind, JobState
 from engine.project.demo.instance import write_instance
 from engine.project.instance import find
 
@@ -191,6 +192,24 @@ async def test_a_full_disk_makes_a_backup_fail_and_harms_no_other(
             assert job.hint
     await no_worker(disk)
     assert leftovers(disk.home) == []
+
+
+@pytest.mark.parametrize("form", ExportFormat)
+async def test_a_full_disk_makes_an_export_fail_and_nothing_of_it_is_left(
+    tmp_path: Path, small_disk: Path, form: ExportFormat
+) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        backup = await back_up(engine)
+        fill(small_disk, 12_000)
+        with pytest.raises(StorageFailed) as told:
+            await (await engine.export(backup.id, small_disk / "plant", form=form)).result()
+        assert told.value.exit_code == 7
+        assert "the disk is full" in told.value.message
+        assert "another place" in told.value.hint
+        assert hashes(small_disk).keys() == {"filler"}
+        assert await engine.backups("Plant") == [backup]
 
 
 def rewrite(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -106,6 +109,17 @@ def test_a_command_is_the_one_that_the_owner_would_type(server: Server, backstay
     # What is not for sessions is not what they are told to do.
     assert "No worker stays. Ask whoever keeps this machine" in server("ana", "status").out
     assert "Whoever keeps this machine takes it up again" in server("ana", "forget 'Plant 7'").out
+
+
+def test_an_owner_takes_a_backup_home(server: Server, backstay: Runner) -> None:
+    line = [*server.line("ana"), "export 'Plant 7@latest' -"]
+    got = subprocess.run(line, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert (got.returncode, got.stderr) == (0, b"")
+    content = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(got.stdout)).read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames()[-1].endswith("/SHA256SUMS")
+    assert server("ana", "export 'Plant 7@latest' plant.tar.zst").code == 3
+    assert not list(backstay.home.rglob("plant.tar.zst"))
 
 
 def test_without_terminal_and_command_it_is_a_plain_table(server: Server, backstay: Runner) -> None:

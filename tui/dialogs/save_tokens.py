@@ -118,12 +118,17 @@ def _write(text: str, tokens: Sequence[NewToken]) -> Path:
 
 
 def suggested_file(project_name: str) -> str:
-    """A name in the user's own folder that is not there yet."""
+    """A name for a file of tokens, in the user's own folder, that is not there yet."""
+    return free_file(project_name, "tokens", ".csv")
+
+
+def free_file(project_name: str, what: str, end: str) -> str:
+    """A name in the user's own folder that is not there yet; nothing where there are too many."""
     letters = unicodedata.normalize("NFKD", project_name).encode("ascii", "ignore").decode("ascii")
     words = re.sub(r"[^a-z0-9]+", "-", letters.casefold()).strip("-") or "project"
     for number in range(1, _MOST_TRIED + 1):
         ending = "" if number == 1 else f"-{number}"
-        name = f"~/{words}-tokens{ending}.csv"
+        name = f"~/{words}-{what}{ending}{end}"
         if not os.path.lexists(Path(name).expanduser()):
             return name
     return ""

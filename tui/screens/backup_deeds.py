@@ -8,6 +8,7 @@ from typing import NamedTuple
 from textual.binding import Binding
 
 from engine import Backup, BackupState
+from tui.remote import serving
 from tui.widgets.menu import MenuItem
 
 
@@ -29,8 +30,13 @@ def _unless_damaged(backup: Backup) -> str:
     return "" if backup.state is BackupState.COMPLETE else "it is damaged"
 
 
-def _later(_: Backup) -> str:
-    return "comes with a later version"
+def command_over_ssh(backup: Backup) -> str:
+    """What who came in over SSH types on their own machine: no file of this one is for them."""
+    return f'ssh HOST "export {backup.id} -" > FILE'
+
+
+def _to_a_file(backup: Backup) -> str:
+    return _unless_damaged(backup) or (command_over_ssh(backup) if serving() else "")
 
 
 BACKUP_DEEDS = (
@@ -41,7 +47,7 @@ BACKUP_DEEDS = (
     BackupDeed("d", "compare", "Compare with…", "compare the backup with another", _unless_damaged),
     BackupDeed("v", "verify", "Verify now", "prove now that the backup restores"),
     BackupDeed("y", "copy_id", "Copy id", "copy the id of the backup"),
-    BackupDeed("e", "export", "Export…", "export the backup", _later),
+    BackupDeed("e", "export", "Export…", "export the backup to a file", _to_a_file),
 )
 
 
@@ -62,7 +68,6 @@ def bindings() -> list[Binding]:
             tooltip=deed.what[0].upper() + deed.what[1:],
         )
         for deed in BACKUP_DEEDS
-        if deed.why_not is not _later
     ]
 
 

@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from engine import BackstayError, Backup, Health, HealthState, NotFound, Plan
-from tui.screens.backup_deeds import ACTIONS, bindings, menu_items
+from tui.remote import serving
+from tui.screens.backup_deeds import ACTIONS, bindings, command_over_ssh, menu_items
 from tui.screens.backup_rows import backup_row, details, oddities, sums
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
@@ -266,6 +267,18 @@ class BackupsPage(ListPage[Shown]):
             self.backstay.tell_error(error)
             return
         self.backstay.open_job(handle.job)
+
+    def action_export(self) -> None:
+        """Ask where the selected backup is to be written to; over SSH, say how it is brought."""
+        backup = self.selected
+        if backup is None:
+            return
+        if serving():
+            command = command_over_ssh(backup)
+            text = f"No file is made on this machine for you. On yours, type: {command}"
+            self.notify(text, timeout=20, markup=False)
+        else:
+            self.backstay.open_export(backup, self.project_name)
 
     def action_copy_id(self) -> None:
         """Copy the selected backup's id, and show it for terminals that cannot be told to."""
