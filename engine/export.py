@@ -47,16 +47,18 @@ from engine.restore import (
     mark_damage,
     named,
     one_error,
+    room_to_sort,
 )
 from engine.telling import Telling
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs
+    from engine.rebuild.databases import Rebuild
 
 T = TypeVar("T")
 
 _AT_ONCE = COUNT + 1  # databases in scratch: one is put into the archive while others are made
-_PRELOAD = ("engine.rebuild.databases", "engine.exporting.parquet")
+_PRELOAD = ("engine.rebuild.large", "engine.exporting.parquet")
 _TELLS = 0.25  # seconds between two looks at how far it is
 
 
@@ -133,10 +135,10 @@ async def to_its_end(call: Callable[[], T], stop: Callable[[], None] = lambda: N
 
 def _most_at_once(manifest: Manifest) -> int:
     """Bytes of the largest databases that are in scratch at the same time."""
-    images = [device.image.size for device in manifest.devices if device.image is not None]
+    images = [device.image for device in manifest.devices if device.image is not None]
     plugins = [plugin.image.size for plugin in manifest.plugins]
-    largest = sorted(images, reverse=True)[:_AT_ONCE]
-    return manifest.main.image.size + sum(plugins) + sum(largest)
+    largest = sorted((image.size for image in images), reverse=True)[:_AT_ONCE]
+    return manifest.main.image.size + sum(plugins) + sum(largest) + room_to_sort(images)
 
 
 class _Export(Restoration):
@@ -300,20 +302,19 @@ class _Export(Restoration):
             self._advance(image)
             return
 
-        async def part(first: int, count: int) -> Runs:
-            runs = await self._children.run(again, databases.write_slice, None, job, first, count)
-            self._advance(image._replace(page_count=count))
-            return runs
-
-        await self._children.run(databases.create, job)
-        runs = await together(part(first, count) for first, count in databases.slices(image))
-        await self._children.run(databases.finish, job, runs)
+        await self._make_large(job)
         await together(
             [
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
             ]
         )
+
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Runs:
+        from engine.rebuild.child import again
+        from engine.rebuild.databases import write_slice
+
+        return await self._children.run(again, write_slice, None, job, first, count)
 
     async def _parquet(self, device: DeviceEntry) -> Path | None:
         from engine.exporting import parquet

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.children import COUNT, Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
@@ -29,10 +28,8 @@ from engine.restore import (
     mark_damage,
     named,
     named_plugin,
+    room_to_sort,
 )
-
-if TYPE_CHECKING:
-    from engine.pages.ids import Runs
 
 
 async def prove(
@@ -72,7 +69,7 @@ def _most_at_once(manifest: Manifest) -> int:
     images = [device.image for device in manifest.devices if device.image is not None]
     devices = sorted((image.size for image in images), reverse=True)[:COUNT]
     plugins = [plugin.image.size for plugin in manifest.plugins]
-    return max(manifest.main.image.size, *plugins, sum(devices))
+    return max(manifest.main.image.size, *plugins, sum(devices) + room_to_sort(images))
 
 
 class _Proof(Restoration):
@@ -86,7 +83,7 @@ class _Proof(Restoration):
         self._damaged: list[DamagedPart] = []
         self._tell()
         async with Children(
-            child.configure, self._repository, str(scratch), preload=("engine.rebuild.databases",)
+            child.configure, self._repository, str(scratch), preload=("engine.rebuild.large",)
         ) as self._children:
             renewed = await self._prove_main()
             await self._prove_plugins(renewed)
@@ -150,16 +147,8 @@ class _Proof(Restoration):
             await self._children.run(databases.prove, job)
             self._advance(image)
             return
-
-        async def part(first: int, count: int) -> Runs:
-            runs = await self._children.run(databases.write_slice, job, first, count)
-            self._advance(image._replace(page_count=count))
-            return runs
-
-        await self._children.run(databases.create, job)
         try:
-            runs = await together(part(first, count) for first, count in databases.slices(image))
-            await self._children.run(databases.finish, job, runs)
+            await self._make_large(job)
             await together(
                 [
                     self._children.run(databases.check_indexes_of, job),

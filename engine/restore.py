@@ -7,14 +7,14 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.children import Children, together
+from engine.children import COUNT, Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
@@ -30,6 +30,7 @@ from engine.repository.storage import sync_folder
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs
+    from engine.rebuild.databases import Rebuild
 
 MAIN = "The main database"  # how an error names it
 SPARE = 64 << 20  # bytes that stay free beside what a restore needs
@@ -70,9 +71,11 @@ async def restore_project(
 
     Raises `RepositoryDamaged`, naming the devices concerned, and `StorageFailed`.
     """
-    if free_space < manifest.data + SPARE:
+    images = [device.image for device in manifest.devices if device.image is not None]
+    needed = manifest.data + room_to_sort(images) + SPARE
+    if free_space < needed:
         raise StorageFailed(
-            f"The restore needs {manifest.data + SPARE} bytes, and {free_space} are free.",
+            f"The restore needs {needed} bytes, and {free_space} are free.",
             hint=FULL_HINT,
         )
     await asyncio.to_thread(make_folder, partial)
@@ -84,6 +87,17 @@ async def restore_project(
         if isinstance(error, RepositoryDamaged):
             await mark_damage(repository, manifest)
         raise
+
+
+def room_to_sort(images: Iterable[Image]) -> int:
+    """Bytes that building indexes takes for a while beside the databases of these images.
+
+    Their entries take less than half of a database; large ones are made `COUNT` at a time.
+    """
+    from engine.rebuild.databases import is_small
+
+    sizes = [image.size for image in images if len(image.left_out) > 1 and not is_small(image)]
+    return sum(sorted(sizes)[-COUNT:]) // 2
 
 
 async def mark_damage(repository: Repository, manifest: Manifest) -> None:
@@ -127,6 +141,8 @@ class Restoration:
         self._report = report
         self._prefixes = IdPrefixes(now)
         self._done = 0
+        # Each large database takes all children; another begins where one of them waits.
+        self._turns = asyncio.Semaphore(COUNT)
 
     async def run(self, scratch: Path, taken_ports: Collection[int]) -> Restored:
         """Make everything in the folder, and bring it to disk."""
@@ -135,7 +151,7 @@ class Restoration:
         manifest = self._manifest
         self._tell()
         async with Children(
-            child.configure, self._repository, str(scratch), preload=("engine.rebuild.databases",)
+            child.configure, self._repository, str(scratch), preload=("engine.rebuild.large",)
         ) as self._children:
             try:
                 database, renewed = await self._restore_main()
@@ -266,15 +282,7 @@ class Restoration:
             await self._children.run(databases.rebuild, job)
             self._advance(device.image)
             return
-        await self._children.run(databases.create, job)
-
-        async def part(first: int, count: int) -> Runs:
-            runs = await self._children.run(databases.write_slice, job, first, count)
-            self._advance(job.image._replace(page_count=count))
-            return runs
-
-        runs = await together(part(first, count) for first, count in databases.slices(device.image))
-        await self._children.run(databases.finish, job, runs)
+        await self._make_large(job)
         # It is checked in both children while it goes to disk.
         await together(
             [
@@ -283,6 +291,22 @@ class Restoration:
                 asyncio.to_thread(_sync_file, path),
             ]
         )
+
+    async def _make_large(self, job: Rebuild) -> None:
+        from engine.rebuild import large
+
+        async def write(first: int, count: int) -> Runs:
+            rowids = await self._write_slice(job, first, count)
+            self._advance(job.image._replace(page_count=count))
+            return rowids
+
+        async with self._turns:
+            await large.make(self._children, job, write)
+
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Runs:
+        from engine.rebuild.databases import write_slice
+
+        return await self._children.run(write_slice, job, first, count)
 
     def _advance(self, image: Image) -> None:
         self._done += image.size

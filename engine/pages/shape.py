@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from engine.pages.header import Header, NotCanonical
 
 TABLE = "data"
 ID = "id"
+_REAL = re.compile("REAL|FLOA|DOUB", re.IGNORECASE)  # https://www.sqlite.org/datatype3.html 3.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Index:
     """An index of the table: its name, the page its b-tree starts at, and what it is over.
 
     `columns` are places in a record. They are None where the index orders values in another way
-    than by their bytes and upwards, or a row that lacks one of them has another value than NULL.
+    than by their bytes and upwards, or has other values than the record: that of a default where a
+    row lacks one, or real numbers where it has integers.
     """
 
     name: str
@@ -131,8 +134,10 @@ def _primary_key(connection: sqlite3.Connection, indexes: list[Index]) -> Index:
 
 def _others(connection: sqlite3.Connection, indexes: list[Index]) -> tuple[Index, ...]:
     partial = {row[1] for row in connection.execute(f"PRAGMA index_list({TABLE})") if row[4]}
-    with_default = {
-        row[0] for row in connection.execute(f"PRAGMA table_xinfo({TABLE})") if row[4] is not None
+    changed = {
+        place
+        for place, _, kind, _, default, *_ in connection.execute(f"PRAGMA table_xinfo({TABLE})")
+        if default is not None or _REAL.search(str(kind))
     }
     others = []
     for index in indexes:
@@ -144,6 +149,6 @@ def _others(connection: sqlite3.Connection, indexes: list[Index]) -> tuple[Index
             raise NotCanonical("an index may depend on the id")
         plain = all((descending, how) == (0, "BINARY") for _, _, descending, how in keys)
         columns = tuple(place for place, _, _, _ in keys)
-        plain = plain and with_default.isdisjoint(columns)
+        plain = plain and changed.isdisjoint(columns)
         others.append(Index(index.name, index.root, columns if plain else None))
     return tuple(others)

@@ -11,23 +11,44 @@ import numpy as np
 
 from engine.model import LeaveOut
 from engine.pages.accounting import LEAF
-from engine.pages.btree import PADDING, walk
+from engine.pages.btree import PADDING, Ints, walk
 from engine.pages.canonical import apply, plan_image
 from engine.pages.header import NotCanonical
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids
-from engine.pages.index import build_index, plan_tree
-from engine.pages.secondary import Unbuildable, fill, lay_out, read_table
+from engine.pages.index import Tree, build_index, plan_tree
+from engine.pages.order import Sorter
+from engine.pages.records import Unbuildable, read_fields, read_rows
+from engine.pages.secondary import fill, lay_out, make_entries
 from engine.pages.shape import Index, Shape, read_shape
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
 _BATCH = 8 << 20  # bytes that are renewed at once
-_MOST_LEAVES = 16 << 20  # bytes of a table whose indexes are built here, in memory
+_SORTED_IN_MEMORY = 32 << 20  # bytes that SQLite sorts at once
 _HAS_ID = "SELECT name FROM pragma_table_info('data') WHERE name = 'id'"
 
 
 def complete(pages: Pages, parts: list[Runs], prefix: bytes, left_out: tuple[str, ...]) -> None:
     """Build the indexes that an image lacks. `parts` hold the rowids of the table, in any order.
+
+    What is built is held in memory, except for the primary key's index. Raises `NotCanonical` where
+    the database is not the image that it should be.
+    """
+    shape, runs, others = look_at(pages, parts, left_out)
+    space = Space(pages)
+    tree = plan_primary_key(runs, pages.header().page_size)
+    numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
+    space.grow()
+    write_primary_key(pages, tree, runs, prefix, numbers)
+    left = _build_others(pages, space, shape, others)
+    space.settle()
+    build_by_sqlite(pages, left)
+
+
+def look_at(
+    pages: Pages, parts: list[Runs], left_out: tuple[str, ...]
+) -> tuple[Shape, Runs, list[Index]]:
+    """An image's shape, its rowids in their order, and the indexes to build besides the first.
 
     Raises `NotCanonical` where the database is not the image that it should be.
     """
@@ -40,21 +61,17 @@ def complete(pages: Pages, parts: list[Runs], prefix: bytes, left_out: tuple[str
     others = [index for index in shape.others if index.name in left_out]
     if set(left_out) != {shape.primary_key.name, *(index.name for index in others)}:
         raise NotCanonical("its indexes are not those that the backup names")
-    space = Space(pages)
-    _build_primary_key(pages, space, shape, runs, prefix)
-    left = _build_others(pages, space, shape, others)
-    space.settle()
-    if left:
-        with pages.connect(write=True) as connection:
-            for index in left:
-                connection.execute(f"REINDEX {_quoted(index.name)}")
+    return shape, runs, others
 
 
-def _build_primary_key(pages: Pages, space: Space, shape: Shape, runs: Runs, prefix: bytes) -> None:
-    """Write the primary key's index."""
+def plan_primary_key(runs: Runs, page_size: int) -> Tree:
+    """The shape of the primary key's index."""
     largest = int(runs.start[-1] + runs.length[-1] - 1) if runs.start.size else 0
-    tree = plan_tree(runs.rows, largest, pages.header().page_size)
-    numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
+    return plan_tree(runs.rows, largest, page_size)
+
+
+def write_primary_key(pages: Pages, tree: Tree, runs: Runs, prefix: bytes, numbers: Ints) -> None:
+    """Write the primary key's index to the pages `numbers`, its root the last."""
     with ThreadPoolExecutor(1, "write-index") as pool:  # some pages are written, more are built
         writing: Future[None] | None = None
         for own, built in build_index(tree, runs, prefix, numbers):
@@ -77,24 +94,38 @@ def _build_others(
         return list(indexes)
     header = pages.header()
     leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
-    if leaves.size * header.page_size > _MOST_LEAVES:
-        return list(indexes)
     try:
-        table = read_table(pages.read(leaves), columns)
+        rows, _ = read_rows(pages.read(leaves))
+        fields = read_fields(rows, columns)
     except Unbuildable:
         return list(indexes)
+    sorter = Sorter(rows.data, fields)
     left = []
     for index in indexes:
         try:
             if index.columns is None:
                 raise Unbuildable
-            layout = lay_out(table, index.columns, header.page_size)
+            of = [fields[column] for column in index.columns]
+            entries = make_entries(rows, of, header.page_size)
+            layout = lay_out(entries, sorter.order(index.columns), header.page_size)
         except Unbuildable:
             left.append(index)
         else:
             numbers = np.append(space.take(layout.pages - 1), index.root)
+            space.grow()
             pages.write(numbers, fill(layout, numbers))
     return left
+
+
+def build_by_sqlite(pages: Pages, indexes: Sequence[Index]) -> None:
+    """Have SQLite build indexes; it sorts in files, as its memory is limited."""
+    if not indexes:
+        return
+    with pages.connect(write=True) as connection:
+        connection.execute("PRAGMA temp_store = FILE")
+        connection.execute(f"PRAGMA cache_size = -{_SORTED_IN_MEMORY >> 10}")
+        for index in indexes:
+            connection.execute(f"REINDEX {_quoted(index.name)}")
 
 
 def renew_pages(pages: Pages, prefix: bytes) -> None:

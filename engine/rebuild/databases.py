@@ -1,7 +1,7 @@
 """Tasks of child processes that write databases.
 
-A database of up to `SLICE` bytes is made by one task, `rebuild`. A larger one takes several:
-`create`, then `write_slice` for each part in whatever child is free, then `finish`.
+A database of up to `SLICE` bytes is made by one task, `rebuild`. A larger one takes several, which
+`large` brings together: `create`, then `write_slice` for each part in whatever child is free.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def rebuild(job: Rebuild) -> None:
     Raises `RepositoryDamaged`, naming it, where that cannot be done.
     """
     pages = _made(job)
-    with _named(job):
+    with named(job):
         check_trees(pages)
     setup.write_behind(Path(job.path), pages.data)
 
@@ -62,14 +62,14 @@ def rebuild(job: Rebuild) -> None:
 def prove(job: Rebuild) -> None:
     """Make a small database in memory as `rebuild` does, check all of it, and keep nothing."""
     pages = _made(job)
-    with _named(job):
+    with named(job):
         check_indexes(pages)
 
 
 def rebuild_in_scratch(job: Rebuild) -> None:
     """Make a small database as `rebuild` does, in a file that is read and removed soon."""
     pages = _made(job)
-    with _named(job):
+    with named(job):
         check_trees(pages)
     path = Path(job.path)
     create_file(path, 0)
@@ -78,7 +78,7 @@ def rebuild_in_scratch(job: Rebuild) -> None:
 
 def _made(job: Rebuild) -> PagesInMemory:
     image = job.image
-    with _named(job):
+    with named(job):
         runs = _renewed_pages(job, 1, image.page_count)
         pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
         if image.id_column is not None:
@@ -109,9 +109,12 @@ def create(job: Rebuild) -> None:
 def write_slice(job: Rebuild, first: int, count: int) -> Runs:
     """Write `count` pages from page number `first` on, with new ids; gives their rowids."""
     size = job.image.page_size
-    with _named(job):
+    with named(job):
         runs = _renewed_pages(job, first, count)
-    _write(Path(job.path), setup.buffer[: count * size].data, (first - 1) * size)
+    pages = setup.buffer[: count * size].reshape(count, size)
+    # Pages that are all zeros, such as those of indexes to be built, are so in the file already.
+    kept = np.flatnonzero(pages.view(np.uint64).any(axis=1))
+    PagesInFile(Path(job.path), size).write(first + kept, pages[kept])
     return runs
 
 
@@ -128,7 +131,7 @@ def _renewed_pages(job: Rebuild, first: int, count: int) -> Runs:
 
 
 @contextlib.contextmanager
-def _named(job: Rebuild) -> Iterator[None]:
+def named(job: Rebuild) -> Iterator[None]:
     """Turn what is wrong with a database into an error that names it."""
     try:
         yield
@@ -160,39 +163,36 @@ def _write(path: Path, data: memoryview, offset: int) -> None:
         os.close(file)
 
 
-def finish(job: Rebuild, parts: list[Runs]) -> None:
-    """Complete a large database whose slices are all written. It is still to be checked."""
+def renew(job: Rebuild) -> None:
+    """Give new ids to a large database that was kept as it is, once its slices are written."""
     path = Path(job.path)
     pages = PagesInFile(path, job.image.page_size)
-    with _named(job):
-        if job.image.id_column is not None:
-            complete(pages, parts, job.prefix, job.image.left_out)
-        else:
-            try:
-                renew_pages(pages, job.prefix)
-            except NotCanonical:
-                path.unlink()
-                create(job)
-                for first, count in slices(job.image):
-                    write_slice(job, first, count)
-                renew_by_sql(pages, job.prefix)
+    with named(job):
+        try:
+            renew_pages(pages, job.prefix)
+        except NotCanonical:
+            path.unlink()
+            create(job)
+            for first, count in slices(job.image):
+                write_slice(job, first, count)
+            renew_by_sql(pages, job.prefix)
 
 
 def check_trees_of(job: Rebuild) -> None:
     """`check_trees` for a large database that is finished."""
-    with _named(job):
+    with named(job):
         check_trees(PagesInFile(Path(job.path), job.image.page_size))
 
 
 def check_indexes_of(job: Rebuild) -> None:
     """`check_indexes` for a large database that is finished."""
-    with _named(job):
+    with named(job):
         check_indexes(PagesInFile(Path(job.path), job.image.page_size))
 
 
 def check_rows_of(job: Rebuild) -> None:
     """`check_rows` for a large database that is finished."""
-    with _named(job):
+    with named(job):
         check_rows(PagesInFile(Path(job.path), job.image.page_size), job.rows)
 
 

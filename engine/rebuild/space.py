@@ -15,7 +15,8 @@ from engine.rebuild.pages import Pages
 class Space:
     """The free pages of a database in the making. What it says of them is put right by `settle`.
 
-    Raises `NotCanonical` where its list of free pages is not sound.
+    It may be sent to another process, as long as one at a time uses it. Raises `NotCanonical` where
+    its list of free pages is not sound.
     """
 
     def __init__(self, pages: Pages) -> None:
@@ -27,7 +28,7 @@ class Space:
         self._page_count = header.page_count
 
     def take(self, count: int) -> Ints:
-        """The numbers of so many pages, ascending; there is room for them, too."""
+        """The numbers of so many pages, ascending; a database has room for them after `grow`."""
         taken, self._free = self._free[:count], self._free[count:]
         more = count - taken.size
         if not more:
@@ -36,11 +37,15 @@ class Space:
         new = np.arange(first, first + more + 1, dtype=np.int64)
         new = new[new != self._lock_page][:more]
         self._page_count = int(new[-1])
-        self._pages.resize(self._page_count)
         return np.concatenate([taken, new])
+
+    def grow(self) -> None:
+        """Make the database as long as the pages that were taken need it."""
+        self._pages.resize(self._page_count)
 
     def settle(self) -> None:
         """Write the list of the pages that are still free, and how many pages there are."""
+        self.grow()
         first_trunk, trunks = write_freelist(self._free, self._page_size)
         for number, trunk in trunks.items():
             self._pages.patch((number - 1) * self._page_size, trunk)

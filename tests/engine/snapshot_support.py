@@ -5,6 +5,7 @@ Test modules get the fixtures below by naming this module in `pytest_plugins`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import sqlite3
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -21,8 +23,10 @@ import pytest
 from engine.model import Encryption, LeaveOut
 from engine.pages.accounting import IndexDamaged
 from engine.pages.header import NotCanonical
+from engine.pages.ids import Runs
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
+from engine.rebuild import large
 from engine.repository.index import load_index
 from engine.repository.manifest import LIST_NAMES, Image
 from engine.repository.repository import (
@@ -34,6 +38,9 @@ from engine.repository.repository import (
 from engine.repository.storage import AlreadyStored, Buffer, NotStored, Storage
 from engine.snapshot import child, databases, results
 from engine.snapshot import settle as settling
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 KEY = bytes(range(32))
 PREFIX = b"715fabcdef0123"
@@ -220,9 +227,11 @@ class Workbench:
             rebuilding.rebuild(job)
             rebuild_child.flush()
         else:
-            rebuilding.create(job)
-            runs = [rebuilding.write_slice(job, *part) for part in rebuilding.slices(read.image)]
-            rebuilding.finish(job, runs)
+
+            async def write(first: int, count: int) -> Runs:
+                return rebuilding.write_slice(job, first, count)
+
+            asyncio.run(large.make(Here(), job, write))
             rebuilding.check_trees_of(job)
             rebuilding.check_rows_of(job)
         return path
@@ -244,6 +253,14 @@ class Workbench:
         check_indexes(path)
         path.unlink()
         return path
+
+
+class Here:
+    """Runs the tasks of children in this process."""
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a task at once."""
+        return task(*args, **kwargs)
 
 
 def _as_bytes(value: object) -> bytes:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 from unittest.mock import patch
 
 import numpy as np
@@ -13,30 +17,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model import LeaveOut
-from engine.pages.btree import PADDING, Ints
+from engine.pages.btree import PADDING, Bytes, Ints
 from engine.pages.canonical import apply, plan_image
 from engine.pages.header import HEADER_SIZE, parse_header
-from engine.pages.ids import table_leaves, write_ids
-from engine.pages.shape import read_shape
+from engine.pages.ids import Runs, table_leaves, write_ids
+from engine.pages.shape import Index, read_shape
 from engine.rebuild import complete as completing
+from engine.rebuild import large
+from engine.rebuild.databases import Rebuild
 from engine.rebuild.pages import PagesInMemory
+from engine.rebuild.sorting import Limits
+from engine.repository.manifest import Image
 
 PREFIX = b"715fabcdef0123"
 # As a device's table has them, and beside these what TagoCore might come to have.
 DEVICE = ("variable, value, time", "variable, time", "time", '"group"')
+FEW = Limits(leaves=8192, rows=60, bytes=3000)  # so that a few hundred rows make several parts
+P = ParamSpec("P")
+T = TypeVar("T")
 Value = str | int | float | bytes | None
 Row = tuple[Value, Value, Value, Value]
 OF_INDEXES = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 
 
 def database(
-    rows: Sequence[tuple[int, Row]], page_size: int, indexes: Sequence[str] = DEVICE
+    rows: Sequence[tuple[int, Row]],
+    page_size: int,
+    indexes: Sequence[str] = DEVICE,
+    kind: str = "text",
 ) -> bytes:
     """A device's database with these rows, in the order of their writing, and full indexes."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {page_size}")
         connection.execute(
-            'CREATE TABLE data (id varchar(24), variable varchar(100), value text, "group"'
+            f'CREATE TABLE data (id varchar(24), variable varchar(100), value {kind}, "group"'
             " varchar(24), time datetime, primary key (id))"
         )
         for number, columns in enumerate(indexes):
@@ -51,13 +65,13 @@ def database(
         return connection.serialize()
 
 
-def restored(raw: bytes) -> tuple[PagesInMemory, list[str]]:
-    """The database made again of its image without indexes, and those that SQLite had to build."""
+def image_of(raw: bytes) -> tuple[Image, Bytes, Runs]:
+    """The image of a database without indexes, its bytes with new ids, and its rowids."""
     header = parse_header(raw[:HEADER_SIZE], len(raw))
     size = header.page_size
     pages = np.frombuffer(raw, np.uint8).reshape(-1, size)
 
-    def read(numbers: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def read(numbers: Ints) -> Bytes:
         return pages[numbers - 1]
 
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
@@ -68,19 +82,51 @@ def restored(raw: bytes) -> tuple[PagesInMemory, list[str]]:
     lookalikes = apply(plan, 1, flat).lookalikes
     leaves = table_leaves(flat, size, pages.shape[0], 1, lookalikes)
     runs = write_ids(flat, size, leaves, shape.id_column, PREFIX)
-    made = PagesInMemory(flat[: len(raw)], size)
-    by_sqlite: list[str] = []
-    build = completing._build_others
-
-    def told(*given: object) -> object:
-        left = build(*given)  # type: ignore[arg-type]  # what it is called with
-        by_sqlite.extend(index.name for index in left)
-        return left
-
     left_out = tuple(index.name for index in shape.left_out(LeaveOut.ALL))
-    with patch.object(completing, "_build_others", told):
-        completing.complete(made, [runs], PREFIX, left_out)
-    return made, by_sqlite
+    image = Image(size, pages.shape[0], (), shape.id_column, left_out, (), 0)
+    return image, flat[: len(raw)], runs
+
+
+class Here:
+    """Runs the tasks of children in this process, and keeps what SQLite has to build."""
+
+    def __init__(self) -> None:
+        self.by_sqlite: list[str] = []
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if task is large.finish:
+            left = args[3]
+            assert isinstance(left, Sequence)
+            self.by_sqlite += [index.name for index in left]
+        return task(*args, **kwargs)
+
+
+def restored_in_parts(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
+    """The database made again as a large one, and the indexes that SQLite had to build."""
+    image, data, runs = image_of(raw)
+    here = Here()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "device.db")
+        path.write_bytes(data.tobytes())
+        job = Rebuild(image, str(path), PREFIX, runs.rows, "Device 'pump'")
+        asyncio.run(large.build_indexes(here, job, [runs], limits))
+        return path.read_bytes(), here.by_sqlite
+
+
+def restored_in_memory(raw: bytes) -> tuple[bytes, list[str]]:
+    """The database made again as a small one, and the indexes that SQLite had to build."""
+    image, data, runs = image_of(raw)
+    made = PagesInMemory(data, image.page_size)
+    by_sqlite: list[str] = []
+    build = completing.build_by_sqlite
+
+    def told(pages: PagesInMemory, indexes: Sequence[Index]) -> None:
+        by_sqlite.extend(index.name for index in indexes)
+        build(pages, indexes)
+
+    with patch.object(completing, "build_by_sqlite", told):
+        completing.complete(made, [runs], PREFIX, image.left_out)
+    return made.data.tobytes(), by_sqlite
 
 
 def entries(connection: sqlite3.Connection) -> Iterator[tuple[str, list[tuple[Value, ...]]]]:
@@ -99,15 +145,26 @@ def entries(connection: sqlite3.Connection) -> Iterator[tuple[str, list[tuple[Va
         )
 
 
-def check(raw: bytes) -> list[str]:
-    """Check that a database made again is sound and whole; gives what SQLite had to build."""
-    made, by_sqlite = restored(raw)
+def check(raw: bytes, limits: Limits = FEW) -> list[str]:
+    """Check that a database is made again sound and whole; gives what SQLite had to build.
+
+    Both ways of building indexes are checked: in memory, and in parts of the size `limits`.
+    """
+    in_memory, by_sqlite = restored_in_memory(raw)
+    in_parts, also_by_sqlite = restored_in_parts(raw, limits)
+    assert by_sqlite == also_by_sqlite
+    check_made(raw, in_memory)
+    check_made(raw, in_parts)
+    return by_sqlite
+
+
+def check_made(raw: bytes, made: bytes) -> None:
     with (
         contextlib.closing(sqlite3.connect(":memory:")) as source,
         contextlib.closing(sqlite3.connect(":memory:")) as copy,
     ):
         source.deserialize(raw)
-        copy.deserialize(made.data.tobytes())
+        copy.deserialize(made)
         copy.execute("PRAGMA cell_size_check = ON")
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert dict(entries(copy)) == dict(entries(source))
@@ -119,7 +176,6 @@ def check(raw: bytes) -> list[str]:
             " SELECT id || 'n', variable, value, \"group\", time FROM data"
         )
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    return by_sqlite
 
 
 texts = st.text(max_size=30) | st.sampled_from(["", "a", "a\0", "a\0\0", "ab", "7", "ü", "\0" * 9])
@@ -149,17 +205,48 @@ def test_every_index_is_as_sqlite_would_build_it(data: st.DataObject) -> None:
     assert check(database(list(many.items()), page_size)) == [] or page_size == 512
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    st.lists(
-        st.tuples(
-            *[plain_values | st.floats(allow_nan=False) | st.binary(max_size=20)
-              | st.integers(0, 3000).map(lambda length: "x" * length)] * 4
-        )
-    )
+reals = st.floats(allow_nan=False) | st.sampled_from(
+    [sign * 2.0**bits + more for bits in (0, 31, 52, 53, 63, 64) for sign in (1, -1)
+     for more in (0, 0.5, 1, 2048)] + [-0.0, float("inf"), float("-inf")]
 )  # fmt: skip
+any_values = plain_values | reals | st.binary(max_size=20)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(any_values, any_values, any_values, any_values), max_size=200),
+    st.sampled_from(["numeric", "text", "blob", "integer"]),
+)
+def test_values_of_all_kinds(rows: list[Row], kind: str) -> None:
+    indexes = ("variable, value, time", "value", "time, variable", '"group"')
+    raw = database(list(enumerate(rows, 1)), 1024, indexes, kind)
+    assert check(raw) == []
+
+
+def test_integers_and_reals_that_are_nearly_equal() -> None:
+    """As a real, 2**53 + 1 is 2**53; they are compared by what they are."""
+    values: list[Value] = [sign * (2**53 + more) for sign in (1, -1) for more in range(-2, 4)]
+    values += [float(value) for value in values if isinstance(value, int)]
+    values += [2**63 - 1, 2**63 - 512, -(2**63), 2.0**63, -(2.0**63), 2.0**63 - 1024, 0, -0.0, 0.5]
+    shuffled = np.random.default_rng(5).permutation(len(values) * 20) % len(values)
+    rows: list[tuple[int, Row]] = [
+        (place, ("v", values[number], None, None)) for place, number in enumerate(shuffled, 1)
+    ]
+    assert check(database(rows, 1024, ["value", "variable, value, time"], "blob")) == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(*[any_values | st.integers(0, 3000).map(lambda length: "x" * length)] * 4))
+)
 def test_what_is_not_known_sqlite_builds(rows: list[Row]) -> None:
     check(database(list(enumerate(rows, 1)), 4096))
+
+
+def test_real_numbers_that_a_table_keeps_as_integers_are_left_to_sqlite() -> None:
+    rows: list[tuple[int, Row]] = [(n, ("v", n / 2, "g", n)) for n in range(1, 300)]
+    raw = database(rows, 4096, ["time", "value"], "double precision")
+    assert check(raw) == ["index_1"]
 
 
 def measurements(count: int) -> list[tuple[int, Row]]:

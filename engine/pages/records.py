@@ -1,0 +1,136 @@
+"""Rows as records: where the values of columns stand, for many rows at once.
+
+A record is a header, which has the type of each value, and then the values. Rows are read from the
+leaves of a table; an index has records, too, of the columns that it is over and the rowid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.pages.btree import Bytes, Ints, leaf_records, local_payload, serial_sizes, varints
+
+
+class Unbuildable(Exception):
+    """SQLite has to build this index."""
+
+
+class Field(NamedTuple):
+    """A column of all rows: where each value stands, how long it is, and its type's number."""
+
+    at: Ints
+    length: Ints
+    serial: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a table by ascending rowids: where each record starts and ends in `data`.
+
+    There is a page to spare at the end of `data`.
+    """
+
+    data: Bytes
+    rowids: Ints
+    at: Ints
+    ends: Ints
+
+    def pick(self, which: Ints) -> Rows:
+        """Copies of these rows, apart from the others."""
+        records = [
+            self.data[at:end].tobytes()
+            for at, end in zip(self.at[which].tolist(), self.ends[which].tolist(), strict=True)
+        ]
+        ends = np.cumsum([len(record) for record in records], dtype=np.int64)
+        lengths = self.ends[which] - self.at[which]
+        data = np.frombuffer(b"".join(records), np.uint8)
+        return Rows(data, self.rowids[which], ends - lengths, ends)
+
+
+def no_rows() -> Rows:
+    """No row at all."""
+    nothing = np.empty(0, np.int64)
+    return Rows(np.empty(0, np.uint8), nothing, nothing, nothing)
+
+
+def read_rows(pages: Bytes, beside: Rows | None = None) -> tuple[Rows, NDArray[np.bool_]]:
+    """The rows of table leaves, shape (pages, page size), and of `beside`, which these are.
+
+    Of two rows with one rowid, that of `beside` comes first. Raises `Unbuildable` where a row is
+    not whole in its page, and `NotCanonical` where a page is no leaf.
+    """
+    count, page_size = pages.shape
+    beside = no_rows() if beside is None else beside
+    data = np.concatenate([pages.reshape(-1), beside.data, np.zeros(page_size, np.uint8)])
+    every = np.arange(count, dtype=np.int64)
+    payload, rowids, record, counts = leaf_records(data, page_size, every)
+    ends = np.repeat((every + 1) * page_size, counts)
+    inside = (local_payload(payload, page_size) == payload) & (record + payload <= ends)
+    if not bool(inside.all()):
+        raise Unbuildable
+    ends = record + payload
+    is_beside = np.zeros(rowids.size + beside.rowids.size, np.bool_)
+    if beside.rowids.size:
+        is_beside[: beside.rowids.size] = True
+        rowids = np.concatenate([beside.rowids, rowids])
+        record = np.concatenate([beside.at + pages.size, record])
+        ends = np.concatenate([beside.ends + pages.size, ends])
+    if bool((rowids[1:] < rowids[:-1]).any()):
+        order = np.argsort(rowids, kind="stable")
+        rowids, record, ends = rowids[order], record[order], ends[order]
+        is_beside = is_beside[order]
+    return Rows(data, rowids, record, ends), is_beside
+
+
+def read_fields(rows: Rows, columns: Iterable[int]) -> dict[int, Field]:
+    """Columns, which are given by their places in a record. A row that lacks one has NULL there.
+
+    Raises `Unbuildable` where a record is none.
+    """
+    data = rows.data
+    header, types = varints(data, rows.at)
+    body = at = rows.at + header
+    if bool((header < 1).any()) or bool((body > rows.ends).any()):
+        raise Unbuildable
+    wanted = set(columns)
+    fields = {}
+    for column in range(max(wanted, default=-1) + 1):
+        lacking = types >= body  # the row was written before the table had the column
+        serial, behind = varints(data, types)
+        if bool(lacking.any()):
+            serial, behind = np.where(lacking, 0, serial), np.where(lacking, types, behind)
+        types = behind
+        length = serial_sizes(serial)
+        behind = at + length
+        if bool((serial < 0).any()) or bool((behind > rows.ends).any()):
+            raise Unbuildable
+        if column in wanted:
+            fields[column] = Field(at, length, serial)
+        at = behind
+    return fields
+
+
+def entry_fields(data: Bytes, at: Ints, columns: int) -> list[Field]:
+    """The columns of entries of an index, which start at the offsets `at`, without the rowid.
+
+    They are entries that were made here: whole, and with a header of less than 128 bytes.
+    """
+    at = at + 1 + (data[at] >= 0x80)
+    types, body = at + 1, at + data[at]
+    fields = []
+    for _ in range(columns):
+        serial, types = varints(data, types)
+        length = serial_sizes(serial)
+        fields.append(Field(body, length, serial))
+        body = body + length
+    return fields
+
+
+def spans(flat: Bytes, length: int) -> NDArray[np.void]:
+    """A view of a buffer in which item n is the bytes from offset n on."""
+    return np.ndarray((flat.size - length + 1,), f"V{length}", flat.data, strides=(1,))

@@ -1,0 +1,240 @@
+"""Making one large database: its pages, new ids and indexes, in all children at once."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import itertools
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import numpy as np
+
+from engine.children import together
+from engine.pages.btree import Ints, walk
+from engine.pages.header import NotCanonical
+from engine.pages.ids import Runs as Rowids
+from engine.pages.index import Tree
+from engine.pages.records import Unbuildable
+from engine.pages.secondary import fill, leaf_pages, room
+from engine.pages.shape import Index
+from engine.rebuild import databases, sorting
+from engine.rebuild.complete import (
+    build_by_sqlite,
+    look_at,
+    plan_primary_key,
+    write_primary_key,
+)
+from engine.rebuild.databases import Rebuild, named
+from engine.rebuild.pages import PagesInFile
+from engine.rebuild.sorting import Divided, Limits, Part, Runs, Splitters
+from engine.rebuild.space import Space
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_USUAL = Limits()
+_UNEVEN = 8  # times the size that a part should have: then SQLite builds the index
+
+
+class Runner(Protocol):
+    """Where tasks are run, as `Children.run` does."""
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a task and give its result."""
+
+
+async def make(
+    children: Runner, job: Rebuild, write: Callable[[int, int], Coroutine[Any, Any, Rowids]]
+) -> None:
+    """Make a large database, which is then to be checked.
+
+    `write` has a child do `databases.write_slice` for so many pages from a page number on. Raises
+    `RepositoryDamaged`, naming the database, where it cannot be made.
+    """
+    await children.run(databases.create, job)
+    rowids = await together(write(first, count) for first, count in databases.slices(job.image))
+    if job.image.id_column is None:
+        await children.run(databases.renew, job)
+        return
+    try:
+        await build_indexes(children, job, rowids)
+    finally:
+        await asyncio.shield(asyncio.to_thread(_remove_runs, Path(job.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What has to be built. `left` are the indexes that SQLite has to build.
+
+    `leaves` are those of the table, in the order of the rows. `primary` are the pages of the
+    primary key's index.
+    """
+
+    rowids: Rowids
+    tree: Tree
+    primary: Ints
+    others: tuple[Index, ...]
+    left: tuple[Index, ...]
+    leaves: Ints
+    splitters: Splitters | None
+    space: Space
+
+    @property
+    def columns(self) -> tuple[tuple[int, ...], ...]:
+        """What the others are over."""
+        return tuple(index.columns or () for index in self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """An index whose leaves are filled: their numbers, and the entries that stand above them."""
+
+    root: int
+    leaves: Ints
+    above: list[tuple[bytes, bytes]]
+
+
+async def build_indexes(
+    children: Runner, job: Rebuild, rowids: list[Rowids], limits: Limits = _USUAL
+) -> None:
+    """Build the indexes of a large image whose slices are all written, with new ids.
+
+    `rowids` are those of the slices. Files of runs may be left beside the database when it fails.
+    """
+    size = job.image.page_size
+    plan = await children.run(prepare, job, rowids, limits)
+    primary = children.run(primary_key, job, plan.tree, plan.rowids, plan.primary)
+    splitters = plan.splitters
+    if splitters is None:
+        await primary
+        await children.run(finish, job, plan.space, [], plan.left)
+        return
+    divided: list[Divided | None] = []
+
+    async def divide() -> None:
+        each = max(1, limits.leaves // size)
+        divided.extend(
+            await together(
+                children.run(
+                    sorting.divide,
+                    job.path,
+                    size,
+                    plan.leaves[first : first + each],
+                    plan.columns,
+                    splitters,
+                )
+                for first in range(0, plan.leaves.size, each)
+            )
+        )
+
+    await together([primary, divide()])
+    with named(job):
+        parts, left = _arrange(plan, divided, size, limits)
+
+    async def collect(index: Index, of: list[Part]) -> _Filled:
+        above = await together(children.run(sorting.collect, job.path, size, part) for part in of)
+        return _Filled(index.root, np.concatenate([part.numbers for part in of]), above)
+
+    filled = await together(collect(index, of) for index, of in parts.items())
+    await children.run(finish, job, plan.space, filled, [*plan.left, *left])
+
+
+def _arrange(
+    plan: _Plan, divided: Sequence[Divided | None], page_size: int, limits: Limits
+) -> tuple[dict[Index, list[Part]], list[Index]]:
+    """The parts of the indexes, with pages for their leaves, and those that SQLite has to build.
+
+    Raises `NotCanonical` where rows are not in their order.
+    """
+    found = [each for each in divided if each is not None]
+    if len(found) < len(divided):
+        return {}, list(plan.others)
+    if any(each.last >= after.first for each, after in itertools.pairwise(found)):
+        raise NotCanonical("the rows of its table are not in their order")
+    arranged: dict[Index, list[Part]] = {}
+    for number, index in enumerate(plan.others):
+        runs = [each.runs[number] for each in found]
+        whole = [run for run in runs if run is not None]
+        if len(whole) == len(runs):
+            try:
+                arranged[index] = _parts(plan, number, Runs(whole), page_size, limits)
+            except Unbuildable:
+                continue
+    return arranged, [index for index in plan.others if index not in arranged]
+
+
+def _parts(plan: _Plan, number: int, runs: Runs, page_size: int, limits: Limits) -> list[Part]:
+    """The parts of one index. Raises `Unbuildable`."""
+    index = plan.others[number]
+    rows, sizes = runs.rows(), runs.bytes()
+    if int(rows.max()) > _UNEVEN * limits.rows or int(sizes.max()) > _UNEVEN * limits.bytes:
+        raise Unbuildable
+    if rows.size > 1 and int(rows.min()) < 2:
+        raise Unbuildable
+    room_of_page = room(runs.longest, page_size)
+    leaves = [leaf_pages(size, room_of_page) for size in (sizes + 2 * rows).tolist()]
+    alone = sum(leaves) == 1
+    numbers = np.array([index.root], np.int64) if alone else plan.space.take(sum(leaves))
+    parts = []
+    first = 0
+    for part, count in enumerate(leaves):
+        parts.append(
+            Part(
+                runs.pieces(part),
+                len(index.columns or ()),
+                runs.longest,
+                numbers[first : first + count],
+                closed=part < len(leaves) - 1,
+            )
+        )
+        first += count
+    return parts
+
+
+def prepare(job: Rebuild, rowids: list[Rowids], limits: Limits) -> _Plan:
+    """A task: look at a database whose pages are written, and plan its indexes."""
+    with named(job):
+        pages = PagesInFile(Path(job.path), job.image.page_size)
+        shape, merged, others = look_at(pages, rowids, job.image.left_out)
+        header = pages.header()
+        space = Space(pages)
+        tree = plan_primary_key(merged, header.page_size)
+        primary = np.append(space.take(tree.pages - 1), shape.primary_key.root)
+        buildable = [index for index in others if index.columns is not None]
+        leaves, splitters = np.empty(0, np.int64), None
+        if buildable and merged.rows:
+            leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
+            of = [index.columns or () for index in buildable]
+            try:
+                splitters = sorting.sample(pages, header.page_size, leaves, merged.rows, of, limits)
+            except Unbuildable:
+                buildable = []
+        left = tuple(index for index in others if index not in buildable)
+        return _Plan(merged, tree, primary, tuple(buildable), left, leaves, splitters, space)
+
+
+def primary_key(job: Rebuild, tree: Tree, rowids: Rowids, numbers: Ints) -> None:
+    """A task: write the primary key's index."""
+    pages = PagesInFile(Path(job.path), job.image.page_size)
+    write_primary_key(pages, tree, rowids, job.prefix, numbers)
+
+
+def finish(job: Rebuild, space: Space, filled: list[_Filled], left: Sequence[Index]) -> None:
+    """A task: write what stands above the leaves, tell what is free, and have the rest built."""
+    pages = PagesInFile(Path(job.path), job.image.page_size)
+    with named(job):
+        for index in filled:
+            if index.leaves.size > 1:
+                layout = sorting.join(index.above, job.image.page_size)
+                numbers = np.append(space.take(layout.pages - 1), index.root)
+                pages.write(numbers, fill(layout, numbers, index.leaves))
+        space.settle()
+        build_by_sqlite(pages, left)
+
+
+def _remove_runs(path: Path) -> None:
+    for file in path.parent.glob(f"{glob.escape(path.name)}.*.*"):
+        file.unlink()

@@ -1,0 +1,292 @@
+"""Tasks that build the other indexes of a table that is too large to be sorted in memory.
+
+Each index is divided into parts by a few rows of the table, its *splitters*: part n of an index has
+the entries from splitter n on, up to the next. `sample` chooses them. `divide` makes the entries of
+some of the table's leaves and puts them in order, those of one part together, at the end of a file
+of runs beside the database, one for each index and process. `collect` then brings the runs of one
+part together, puts them in order, and fills leaves of the index; `join` lays out what stands above
+the leaves. So every part of every index is work for any child, and none needs more memory than a
+part or some leaves take, however large the table is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.pages.btree import Bytes, Ints
+from engine.pages.order import Sorter
+from engine.pages.records import Rows, Unbuildable, entry_fields, read_fields, read_rows, spans
+from engine.pages.secondary import (
+    Entries,
+    Layout,
+    fill_leaves,
+    lay_out,
+    make_entries,
+    pack,
+    room,
+)
+from engine.rebuild.pages import PagesInFile, read_into, write_all
+
+_LEAVES_PER_PART = 16  # that are looked at for splitters
+_ROWS_PER_PART = 128  # of these leaves
+_FEWEST = 4  # of these rows to a part, so that none is empty
+_SPARE = 16  # bytes behind entries that are read back: a number is read as eight bytes
+
+Columns = tuple[int, ...]
+Counts = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is worked on at once: bytes of leaves, rows and bytes of a part of an index."""
+
+    leaves: int = 1 << 20
+    rows: int = 1 << 16
+    bytes: int = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Splitters:
+    """Rows that divide indexes, by ascending rowids, and for each index which of them divide it."""
+
+    rows: Rows
+    of: tuple[NDArray[np.bool_], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The entries of one index from some leaves, in order, as they stand in a file of runs.
+
+    The file has the length of each as two bytes from `at` on, and then the entries. `rows` and
+    `bytes` are how many of both come before each part, and how many there are. `longest` is the
+    bytes of the longest entry.
+    """
+
+    file: str
+    at: int
+    rows: Counts
+    bytes: Counts
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The runs of some leaves: one for each index, or None where SQLite has to build it.
+
+    `first` and `last` are the lowest and the highest rowid.
+    """
+
+    runs: tuple[Run | None, ...]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What the runs of an index have for one part: places and lengths in the files of runs.
+
+    `file` are places in `files`; the others are the bytes before the entries' lengths, how many
+    entries there are, the bytes before the entries, and their bytes.
+    """
+
+    files: tuple[str, ...]
+    file: Ints
+    sizes_at: Ints
+    rows: Ints
+    at: Ints
+    bytes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an index that is to be filled: its pages, and how; see `collect`."""
+
+    pieces: Pieces
+    columns: int
+    longest: int
+    numbers: Ints
+    closed: bool
+
+
+class Runs:
+    """All runs of one index, in the order of the rows."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.longest = max((run.longest for run in runs), default=0)
+        self._rows = np.stack([run.rows for run in runs])
+        self._bytes = np.stack([run.bytes for run in runs])
+        self._at = np.array([run.at for run in runs], np.int64)
+        self._files = tuple(sorted({run.file for run in runs}))
+        self._file = np.array([self._files.index(run.file) for run in runs], np.int64)
+
+    def rows(self) -> Ints:
+        """How many entries each part has."""
+        found: Ints = np.diff(self._rows.sum(axis=0, dtype=np.int64))
+        return found
+
+    def bytes(self) -> Ints:
+        """How many bytes the entries of each part take."""
+        found: Ints = np.diff(self._bytes.sum(axis=0, dtype=np.int64))
+        return found
+
+    def pieces(self, part: int) -> Pieces:
+        """What there is for a part."""
+        begin, end = (self._rows[:, each].astype(np.int64) for each in (part, part + 1))
+        these = np.flatnonzero(begin < end)
+        begin, rows = begin[these], (end - begin)[these]
+        at, after = (self._bytes[these, each].astype(np.int64) for each in (part, part + 1))
+        lengths = self._at[these]
+        entries = lengths + 2 * self._rows[these, -1].astype(np.int64)
+        return Pieces(
+            self._files, self._file[these], lengths + 2 * begin, rows, entries + at, after - at
+        )
+
+
+def sample(
+    pages: PagesInFile,
+    page_size: int,
+    leaves: Ints,
+    rows: int,
+    of: Sequence[Columns],
+    limits: Limits,
+) -> Splitters:
+    """Choose rows of a table that divide indexes over these columns into parts of about one size.
+
+    Raises `Unbuildable` where the table's rows are not whole in its leaves.
+    """
+    parts = rows // limits.rows + 1
+    looked_at = np.linspace(0, leaves.size - 1, min(leaves.size, _LEAVES_PER_PART * parts))
+    found, _ = read_rows(pages.read(leaves[looked_at.astype(np.int64)]))
+    step = max(1, found.at.size // (_ROWS_PER_PART * parts))
+    found = Rows(found.data, found.rowids[::step], found.at[::step], found.ends[::step])
+    fields = read_fields(found, {column for columns in of for column in columns})
+    sorter = Sorter(found.data, fields)
+    chosen = []
+    for columns in of:
+        try:
+            entries = make_entries(found, [fields[column] for column in columns], page_size)
+            order = sorter.order(columns)
+        except Unbuildable:  # `divide` will come upon that, too
+            chosen.append(np.empty(0, np.int64))
+            continue
+        total = rows * float(entries.sizes.mean()) if order.size else 0
+        wanted = max(rows // limits.rows, int(total) // limits.bytes) + 1
+        parts = max(1, min(wanted, order.size // _FEWEST))
+        chosen.append(order[np.arange(1, parts) * order.size // parts])
+    places = np.unique(np.concatenate(chosen))
+    return Splitters(found.pick(places), tuple(np.isin(places, each) for each in chosen))
+
+
+def divide(
+    path: str, page_size: int, leaves: Ints, of: Sequence[Columns], splitters: Splitters
+) -> Divided | None:
+    """Write the runs of some leaves; None where their rows are not whole in them."""
+    raw = PagesInFile(Path(path), page_size).read(leaves)
+    try:
+        rows, is_splitter = read_rows(raw, splitters.rows)
+        fields = read_fields(rows, {column for columns in of for column in columns})
+    except Unbuildable:
+        return None
+    sorter = Sorter(rows.data, fields)
+    places = np.flatnonzero(is_splitter)
+    runs: list[Run | None] = []
+    for number, columns in enumerate(of):
+        try:
+            entries = make_entries(rows, [fields[column] for column in columns], page_size)
+            order = sorter.order(columns)
+        except Unbuildable:
+            runs.append(None)
+            continue
+        begins = np.zeros(is_splitter.size, np.bool_)
+        begins[places[splitters.of[number]]] = True
+        is_row = ~is_splitter[order]
+        before = np.cumsum(is_row, dtype=np.int64)[np.flatnonzero(begins[order])]
+        runs.append(_write_run(f"{path}.{number}", entries, order[is_row], before))
+    own = rows.rowids[~is_splitter]
+    first, last = (int(own[0]), int(own[-1])) if own.size else (0, -1)
+    return Divided(tuple(runs), first, last)
+
+
+def _write_run(name: str, entries: Entries, order: Ints, before: Ints) -> Run:
+    """Add entries, in order, to this process's file of runs; `before` each part come so many."""
+    sizes = entries.sizes[order]
+    ends = np.cumsum(sizes)
+    longest = int(sizes.max(initial=0))
+    packed = np.empty(int(sizes.sum()) + longest, np.uint8)
+    if longest:
+        spans(packed, longest)[ends - sizes] = spans(entries.data, longest)[entries.at[order]]
+    rows = np.concatenate([[0], before, [order.size]])
+    file = f"{name}.{os.getpid()}"
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        at = os.fstat(handle).st_size
+        short = sizes.astype(np.uint16)
+        write_all(handle, short.view(np.uint8).data, at)
+        write_all(handle, packed[: packed.size - longest].data, at + short.nbytes)
+    finally:
+        os.close(handle)
+    used = np.concatenate([[0], ends])[rows]
+    return Run(file, at, rows.astype(np.int32), used.astype(np.int32), longest)
+
+
+def collect(path: str, page_size: int, part: Part) -> tuple[bytes, bytes]:
+    """Fill the leaves of a part; gives the entries that stand above them.
+
+    These are their lengths, two bytes each, and the entries. Where the part is closed one stands
+    above each of its leaves, else above each but the last.
+    """
+    sizes, data = _read_pieces(part.pieces, part.longest)
+    at = np.cumsum(sizes) - sizes
+    fields = entry_fields(data, at, part.columns)
+    order = Sorter(data, dict(enumerate(fields))).order(range(part.columns))
+    level, above = pack(sizes, order, room(part.longest, page_size), closed=part.closed)
+    filled = fill_leaves(Entries(data, at, sizes), level, page_size)
+    PagesInFile(Path(path), page_size).write(part.numbers, filled)
+    entries = b"".join(
+        data[begin:end].tobytes()
+        for begin, end in zip(at[above].tolist(), (at + sizes)[above].tolist(), strict=True)
+    )
+    return sizes[above].astype(np.uint16).tobytes(), entries
+
+
+def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
+    """The lengths and the entries of some pieces, one piece behind the other."""
+    total = int(pieces.bytes.sum())
+    short = np.empty(int(pieces.rows.sum()), np.uint16)
+    data = np.empty(total + longest + _SPARE, np.uint8)
+    data[total:] = 0
+    lengths, entries = short.view(np.uint8).data, data.data
+    with contextlib.ExitStack() as opened:
+        files = [os.open(file, os.O_RDONLY | os.O_CLOEXEC) for file in pieces.files]
+        for file in files:
+            opened.callback(os.close, file)
+        row = at = 0
+        for file, sizes_at, rows, begin, length in zip(
+            pieces.file.tolist(),
+            pieces.sizes_at.tolist(),
+            pieces.rows.tolist(),
+            pieces.at.tolist(),
+            pieces.bytes.tolist(),
+            strict=True,
+        ):
+            read_into(files[file], lengths[2 * row : 2 * (row + rows)], sizes_at)
+            read_into(files[file], entries[at : at + length], begin)
+            row += rows
+            at += length
+    return short.astype(np.int64), data
+
+
+def join(above: Sequence[tuple[bytes, bytes]], page_size: int) -> Layout:
+    """Lay out what stands above the leaves of an index, given what `collect` gave for its parts."""
+    sizes = np.frombuffer(b"".join(lengths for lengths, _ in above), np.uint16).astype(np.int64)
+    spare = b"\0" * int(sizes.max(initial=0))
+    data = np.frombuffer(b"".join([*(entries for _, entries in above), spare]), np.uint8)
+    entries = Entries(data, np.cumsum(sizes) - sizes, sizes)
+    return lay_out(entries, np.arange(sizes.size), page_size, interior=True)
