@@ -1,6 +1,6 @@
 """Where the bytes of all backups live: chunks in packs, and one manifest per backup.
 
-Format 1
+Format 2
 ========
 
 A repository is a set of named objects in a store (`engine.repository.storage`)::
@@ -17,15 +17,18 @@ that is not encrypted holds its key here as ``key``: its checks then find damage
 **Keys.** One random key of 32 bytes. From it BLAKE3's key derivation makes, with the repository's
 id, one key each for naming chunks, for packs and for manifests.
 
-**Chunks.** An image of a database is cut into chunks of 16 KiB, or of one page where pages are
-larger. A chunk is named by the first 16 bytes of its keyed BLAKE3 hash. A chunk of zeros is not
-stored; its name is 16 zero bytes. The names of a file's chunks, in order, are themselves cut into
-chunks of 1,024 names (*lists*), and the manifest names these: an image of 1 GB takes 60 names in
-the manifest, and only the lists that changed are stored again.
+**Chunks.** An image of a database is cut into chunks of 64 KiB. Of a chunk the blocks of 4 KiB that
+are not all zeros are stored: one behind the other, behind two bytes whose bits say which blocks
+these are, the highest bit for the first; without these two bytes where all blocks are stored. A
+chunk is named by the first 16 bytes of the keyed BLAKE3 hash of what is stored. Of a chunk of zeros
+nothing is; its name is 16 zero bytes. The names of a file's chunks, in order, are themselves cut
+into chunks of 1,024 names (*lists*), and the manifest names these: an image of 1 GB takes 15 names
+in the manifest, and only the lists that changed are stored again.
 
 **Packs.** ``BKSTPACK`` and a version byte; frames, one behind the other; a trailer; the trailer's
-length (4 bytes, big-endian). A frame holds up to 256 KiB of chunks, compressed together with zstd
-and sealed. The trailer, sealed too, says how long each frame is and which chunks are in it::
+length (4 bytes, big-endian). A frame holds chunks until they are 256 KiB or a little more,
+compressed together with zstd and sealed. The trailer, sealed too, says how long each frame is and
+which chunks are in it::
 
     frames u32, chunks u32
     per frame: sealed length u32, number of chunks u32
@@ -40,6 +43,9 @@ moved to another pack or place still opens. Not encrypted: a keyed BLAKE3 tag of
 zstd and sealed under a key derived for this manifest alone from the manifest key and the backup's
 id: a manifest that is renamed, altered or forged does not open. Every name and number in it is
 checked before it is used (`engine.repository.manifest_json`).
+
+**Format 1** had chunks of 16 KiB, or of one page where pages are larger, stored with all their
+zeros. A repository keeps the format that it was made with.
 
 Write order
 ===========

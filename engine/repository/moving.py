@@ -89,7 +89,7 @@ class Mover:
                 continue
             if blake3(chunk, key=key).digest(NAME_LENGTH) != name:
                 return False
-            self._writer.add([name], chunk, length, kind="list" if is_list else "data")
+            self._writer.add([name], chunk, [length], kind="list" if is_list else "data")
         return True
 
     def finish(self) -> None:

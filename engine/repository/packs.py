@@ -20,7 +20,7 @@ MAGIC = b"BKSTPACK"
 VERSION = 1
 HEAD = MAGIC + bytes([VERSION])
 NAME_LENGTH = 16  # bytes of a chunk's name
-FRAME_SIZE = 256 * 1024  # bytes of chunks in a frame
+FRAME_SIZE = 256 * 1024  # bytes of chunks after which a frame is closed
 PACK_SIZE = 16 << 20  # sealed bytes after which a pack is closed; never above 32 MiB
 COMPRESSION = 1
 _TRAILER_NUMBER = 1 << 32
@@ -78,29 +78,31 @@ class PackWriter:
         self._names: list[bytes] = []
 
     def add(
-        self, names: Sequence[bytes], data: memoryview, chunk: int, *, kind: str = "data"
+        self,
+        names: Sequence[bytes],
+        data: memoryview,
+        lengths: Sequence[int],
+        *,
+        kind: str = "data",
     ) -> None:
-        """Add chunks that lie one behind the other, each of `chunk` bytes but perhaps the last.
+        """Add chunks that lie one behind the other; `lengths` are their bytes.
 
         Chunks of different kinds never share a frame.
         """
-        per_frame = max(1, FRAME_SIZE // chunk)
-        at = 0
-        while at < len(names):
-            frame = self._frames.setdefault(kind, _OpenFrame())
-            if not frame.names and len(names) - at >= per_frame:
-                whole = data[at * chunk : (at + per_frame) * chunk]  # compressed where it lies
-                self._seal(names[at : at + per_frame], _lengths(whole, chunk), whole)
-                at += per_frame
-                continue
-            part = data[at * chunk : (at + 1) * chunk]
-            frame.names.append(names[at])
-            frame.lengths.append(len(part))
-            frame.data += part
-            at += 1
-            if len(frame.data) >= FRAME_SIZE:
-                del self._frames[kind]
-                self._seal(frame.names, frame.lengths, frame.data)
+        frame = self._frames.setdefault(kind, _OpenFrame())
+        first, begin, end = 0, 0, 0
+        for number, length in enumerate(lengths, 1):
+            end += length
+            if len(frame.data) + end - begin >= FRAME_SIZE:
+                if frame.names:
+                    frame.add(names[first:number], lengths[first:number], data[begin:end])
+                    self._seal(frame.names, frame.lengths, frame.data)
+                    frame = self._frames[kind] = _OpenFrame()
+                else:  # compressed where it lies
+                    self._seal(names[first:number], lengths[first:number], data[begin:end])
+                first, begin = number, end
+        if first < len(names):
+            frame.add(names[first:], lengths[first:], data[begin:end])
 
     def _seal(self, names: Sequence[bytes], lengths: Sequence[int], data: Buffer) -> None:
         sealed = self._sealer.seal(_nonce(len(self._lengths)), self._compressor.compress(data))
@@ -154,9 +156,10 @@ class _OpenFrame:
         self.lengths: list[int] = []
         self.data = bytearray()
 
-
-def _lengths(data: memoryview, chunk: int) -> list[int]:
-    return [min(chunk, len(data) - at) for at in range(0, len(data), chunk)]
+    def add(self, names: Sequence[bytes], lengths: Sequence[int], data: memoryview) -> None:
+        self.names += names
+        self.lengths += lengths
+        self.data += data
 
 
 def read_trailer(storage: Storage, keys: Keys, pack: str, size: int) -> Trailer:

@@ -27,8 +27,9 @@ from engine.repository.storage import AlreadyStored, NotStored, Storage
 if TYPE_CHECKING:
     from engine.repository.index import ChunkIndex, Names
 
-FORMAT = 1
-CHUNK_SIZE = 16 * 1024
+FORMAT = 2
+CHUNK_SIZE = 64 * 1024
+_PLAIN_CHUNK_SIZE = 16 * 1024  # of format 1, which keeps chunks with all their zeros
 _CONFIG_HINT = (
     "Nothing was changed, and the backups are still there. Bring the file config back from a copy "
     "of the repository; without it no backup can be opened."
@@ -51,6 +52,11 @@ class Repository:
     id: str
     keys: Keys = field(repr=False)
     chunk_size: int
+
+    @property
+    def condenses(self) -> bool:
+        """Whether it keeps chunks without the zeros in them; see `engine.repository.chunks`."""
+        return self.chunk_size != _PLAIN_CHUNK_SIZE
 
     @property
     def encrypted(self) -> bool:
@@ -215,7 +221,7 @@ def _read_config(storage: Storage) -> dict[str, object]:
         sound = (
             len(bytes.fromhex(config["id"])) == 16
             and config["encryption"] in list(Encryption)
-            and config["chunk_size"] == CHUNK_SIZE
+            and config["chunk_size"] == (_PLAIN_CHUNK_SIZE if config["format"] == 1 else CHUNK_SIZE)
             and len(bytes.fromhex(config["key_check"])) == KEY_LENGTH
             and (
                 config["encryption"] != Encryption.NONE
@@ -287,13 +293,15 @@ class ChunkReader:
         return self._frame(frame)[start : start + length]
 
     def read_into(self, names: Names, chunk: int, buffer: memoryview) -> None:
-        """Put chunks of `chunk` bytes (the last may be shorter) one behind the other.
+        """Put chunks for `chunk` bytes (the last may be shorter) one behind the other.
 
-        Names of zeros leave their place in the buffer as it is. Every chunk is checked against its
-        name. Raises `ChunkLost`.
+        The buffer holds zeros: these are not written. Every chunk is checked against its name.
+        Raises `ChunkLost`.
         """
         import numpy as np
         from blake3 import blake3
+
+        from engine.repository.chunks import NotAChunk, put_chunk
 
         key = self._repository.keys.chunk
         wanted = np.flatnonzero(names.any(axis=1))
@@ -304,11 +312,12 @@ class ChunkReader:
             frame, start, length = self._index.locate(place)
             target = buffer[number * chunk : number * chunk + chunk]
             data = memoryview(self._frame(frame))[start : start + length]
-            if length != len(target):
-                raise ChunkLost("A chunk has another length than its place.")
             if blake3(data, key=key).digest(16) != names[number].tobytes():
                 raise ChunkLost("A chunk is not what its name says.")
-            target[:] = data
+            try:
+                put_chunk(data, target)
+            except NotAChunk:
+                raise ChunkLost("A chunk has another length than its place.") from None
 
     def _frame(self, number: int) -> bytes:
         from engine.repository.packs import damage_mark, open_frame

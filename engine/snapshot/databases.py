@@ -33,6 +33,7 @@ from engine.pages.canonical import (
 )
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import Shape, read_shape
+from engine.repository.chunks import BLOCK
 from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image
 from engine.snapshot.child import SLICE, setup
@@ -348,19 +349,23 @@ def store_pages(plan: Plan, first: int, flat: Bytes) -> Slice:
     torn = leaves[flat[leaves * size] != TABLE_LEAF]
     rows[torn * size // chunk] = NO_LEAF  # kept as it is, a page is stored whatever it is
     facts, lookalikes = apply(plan, first, flat)
-    names = setup.store.add(flat[: count * size], chunk, blank=_blank(plan, first, count, chunk))
+    names = setup.store.add(flat[: count * size], chunk, blank=_blank(plan, first, count))
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
     return Slice(first, 0, names, pieces, rows, lookalikes, facts, 0.0)
 
 
-def _blank(plan: Plan, first: int, count: int, chunk: int) -> NDArray[np.bool_]:
-    """Which chunks have nothing but pages that an image has as zeros."""
-    kept = np.ones(-(-count * plan.page_size // chunk) * (chunk // plan.page_size), bool)
-    kept[:count] = plan.kinds_of(first, count) != EMPTY if plan.id_column is not None else True
-    written = [number - first for number in plan.written if first <= number < first + count]
-    kept[written] = True
-    kept[count:] = False
-    return np.asarray(~kept.reshape(-1, chunk // plan.page_size).any(axis=1), np.bool_)
+def _blank(plan: Plan, first: int, count: int) -> NDArray[np.bool_] | None:
+    """Which blocks have nothing but pages that are zeros in an image."""
+    if plan.id_column is None:
+        return None
+    empty = plan.kinds_of(first, count) == EMPTY
+    empty[[number - first for number in plan.written if first <= number < first + count]] = False
+    if plan.page_size >= BLOCK:
+        return np.repeat(empty, plan.page_size // BLOCK)
+    per = BLOCK // plan.page_size
+    padded = np.ones(-(-count // per) * per, bool)
+    padded[:count] = empty
+    return np.asarray(padded.reshape(-1, per).all(axis=1), np.bool_)
 
 
 def no_slice(first: int, count: int) -> Slice:

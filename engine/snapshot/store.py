@@ -9,12 +9,14 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from engine.errors import Failed
+from engine.repository.chunks import Condensed, condense, plain
 from engine.repository.index import ChunkIndex, Names, load_index
 from engine.repository.manifest import LIST_NAMES
 from engine.repository.packs import NAME_LENGTH, PackWriter
 from engine.repository.repository import Repository
 from engine.snapshot.results import Measured
 
+Flags = NDArray[np.bool_]
 _LIST_SIZE = LIST_NAMES * NAME_LENGTH
 
 
@@ -37,70 +39,48 @@ class ChunkStore:
             self._index = load_index(self.repository.storage, self.repository.keys)
         return self._index
 
-    def add(
-        self,
-        data: NDArray[np.uint8],
-        chunk: int,
-        *,
-        kind: str = "data",
-        blank: NDArray[np.bool_] | None = None,
-    ) -> Names:
-        """Store bytes as chunks of `chunk` bytes, the last perhaps shorter; gives their names.
+    def add(self, data: NDArray[np.uint8], chunk: int, *, blank: Flags | None = None) -> Names:
+        """Store an image's bytes as chunks for `chunk` bytes, the last perhaps for fewer.
 
-        `blank` says which chunks are known to be zeros; the others may be, too.
+        Gives the names of the chunks. `blank` tells of some blocks (see `engine.repository.chunks`)
+        that they are zeros; others may be, too.
         """
-        count = -(-data.size // chunk)
-        filled = np.flatnonzero(_filled(data, chunk, count, blank))
-        view, key = data.data, self.repository.keys.chunk
-        digests = [
-            blake3(view[number * chunk : (number + 1) * chunk], key=key).digest(NAME_LENGTH)
-            for number in filled.tolist()
-        ]
-        own = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, NAME_LENGTH)
-        names = np.zeros((count, NAME_LENGTH), np.uint8)
-        names[filled] = own
-        new, added = [], []
-        for at in np.flatnonzero(self.index.find(own) < 0).tolist():
-            if digests[at] not in self._new:
-                self._new.add(digests[at])
-                new.append(int(filled[at]))
-                added.append(digests[at])
-        done = 0
-        for first, last in _runs(new):
-            run = added[done : done + last - first]
-            self._writer.add(run, view[first * chunk : last * chunk], chunk, kind=kind)
-            done += len(run)
+        condenses = self.repository.condenses
+        made = condense(data, chunk, blank) if condenses else plain(data, chunk)
+        names = np.zeros((-(-data.size // chunk), NAME_LENGTH), np.uint8)
+        names[made.numbers] = self._stored(made, "data")
         return names
 
     def add_list(self, names: Names) -> tuple[bytes, ...]:
         """Store the names of an image's chunks as lists; gives the names of the lists."""
-        raw = np.ascontiguousarray(names).reshape(-1)
-        return tuple(
-            self.add(raw[at : at + _LIST_SIZE], _LIST_SIZE, kind="list").tobytes()
-            for at in range(0, raw.size, _LIST_SIZE)
-        )
+        made = plain(np.ascontiguousarray(names).reshape(-1), _LIST_SIZE)
+        lists = np.zeros((-(-names.size // _LIST_SIZE), NAME_LENGTH), np.uint8)
+        lists[made.numbers] = self._stored(made, "list")
+        return tuple(name.tobytes() for name in lists)
+
+    def _stored(self, made: Condensed, kind: str) -> Names:
+        """Store the chunks that the repository lacks; the names of all."""
+        view, key = made.content.data, self.repository.keys.chunk
+        lengths = made.lengths.tolist()
+        ends = np.cumsum(made.lengths).tolist()
+        digests = [
+            blake3(view[end - length : end], key=key).digest(NAME_LENGTH)
+            for end, length in zip(ends, lengths, strict=True)
+        ]
+        names = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, NAME_LENGTH)
+        new = []
+        for number in np.flatnonzero(self.index.find(names) < 0).tolist():
+            if digests[number] not in self._new:
+                self._new.add(digests[number])
+                new.append(number)
+        for first, last in _runs(new):
+            data = view[ends[first] - lengths[first] : ends[last - 1]]
+            self._writer.add(digests[first:last], data, lengths[first:last], kind=kind)
+        return names
 
     def finish(self) -> dict[str, int]:
         """Wait until everything is on disk; the packs that were made, with their sizes."""
         return self._writer.finish()
-
-
-def _filled(
-    data: NDArray[np.uint8], chunk: int, count: int, blank: NDArray[np.bool_] | None
-) -> NDArray[np.bool_]:
-    """Which chunks are not all zeros. Most tell by their first word, and need no second look."""
-    whole = data.size // chunk
-    words = data[: whole * chunk].view(np.uint64).reshape(whole, chunk // 8)
-    filled = np.ones(count, bool)
-    filled[:whole] = words[:, 0] != 0
-    unsure = ~filled
-    if blank is not None:
-        unsure &= ~blank
-    for number in np.flatnonzero(unsure).tolist():
-        filled[number] = words[number].any()
-    if whole < count:
-        filled[whole] = data[whole * chunk :].any()
-    return filled
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

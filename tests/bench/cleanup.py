@@ -27,7 +27,7 @@ from run import say
 
 ALL, TENTH = "0" * 11 + "1", "0" * 11 + "2"  # ids of the two backups
 KEY = bytes(range(32))
-SLICE = 512  # chunks made at once
+SLICE = 128  # chunks made at once
 RATIO = 4  # bytes for each byte stored
 RUN = 8192  # chunks, about two packs: how far apart those are that lie together
 
@@ -90,8 +90,9 @@ def chunks(seed: int) -> bytes:
     """A slice of chunks, each of which compresses four to one and is like no other."""
     import numpy as np
 
-    size = 16384
-    drawn = np.random.default_rng(seed).integers(0, 256, (SLICE, size // RATIO), np.uint8)
+    from engine.repository.repository import CHUNK_SIZE
+
+    drawn = np.random.default_rng(seed).integers(0, 256, (SLICE, CHUNK_SIZE // RATIO), np.uint8)
     return np.tile(drawn, (1, RATIO)).tobytes()
 
 

@@ -368,7 +368,7 @@ class TestDamage:
         writer = PackWriter(model.storage, model.repository.keys)
         for number, chunk in enumerate(chunks):
             stored = some_data(2, 1) if number == 13 else chunk
-            writer.add([model.name_of(chunk)], memoryview(stored), CHUNK_SIZE)
+            writer.add([model.name_of(chunk)], memoryview(stored), [CHUNK_SIZE])
         writer.finish()
         writer.close()
         first = model.backup(data)
@@ -386,7 +386,7 @@ class TestDamage:
         backup = model.backup(data)
         before, name = model.packs(), model.name_of(b"the list as it was")
         writer = PackWriter(model.storage, model.repository.keys)
-        writer.add([name], memoryview(b"x" * 16 * CHUNKS), CHUNK_SIZE, kind="list")
+        writer.add([name], memoryview(b"x" * 16 * CHUNKS), [16 * CHUNKS], kind="list")
         writer.finish()
         writer.close()
         manifest = model.repository.manifest(backup)

@@ -200,6 +200,6 @@ def test_every_flipped_byte_of_the_config_is_told(memory_storage: MemoryStorage)
 
 def test_a_newer_repository_is_too_new(memory_storage: MemoryStorage) -> None:
     create_repository(memory_storage, Encryption.AES_256_GCM, KEY)
-    config_with(memory_storage, format=2, encryption="of the future")
-    with pytest.raises(TooNew, match="format 2"):
+    config_with(memory_storage, format=3, encryption="of the future")
+    with pytest.raises(TooNew, match="format 3"):
         open_repository(memory_storage, KEY)

@@ -36,7 +36,7 @@ pytest_plugins = ["tests.engine.snapshot_support"]
 KEY = b"k" * 32
 BACKUP = "0123456789ab"
 STAMP = Stamp(4096, 1_700_000_000_000_000_000, 1, 2, 3, 4)
-IMAGE = Image(4096, 5000, (b"a" * 16, b"b" * 16), 0, ("sqlite_autoindex_data_1",), (3, 9), 77)
+IMAGE = Image(4096, 20_000, (b"a" * 16, b"b" * 16), 0, ("sqlite_autoindex_data_1",), (3, 9), 77)
 MANIFEST = Manifest(
     backup=BACKUP,
     project="ba9876543210",
@@ -241,14 +241,14 @@ def test_nothing_stands_twice() -> None:
         (("page_size",), 131072),
         (("page_count",), 0),
         (("page_count",), 1 << 32),
-        (("page_count",), 20_000),  # needs more lists than there are
+        (("page_count",), 80_000),  # needs more lists than there are
         (("lists",), ""),
         (("lists",), "AAAA"),
         (("lists",), "not base64!"),
         (("lists",), "A==="),
         (("id_column",), 2001),
         (("lookalikes",), [0]),
-        (("lookalikes",), [5001]),
+        (("lookalikes",), [20_001]),
         (("lookalikes",), [1] * 70_000),
         (("left_out",), ["a\0b"]),
         (("left_out",), ["x" * 201]),

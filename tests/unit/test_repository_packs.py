@@ -300,7 +300,7 @@ def test_a_chunk_that_is_not_what_its_name_says_is_noticed(repository: Repositor
     data = some_bytes(2)
     chunks = ChunkStore(repository)
     name = blake3(b"what it should be", key=repository.keys.chunk).digest(16)
-    chunks._writer.add([name], data[:CHUNK_SIZE].data, CHUNK_SIZE)
+    chunks._writer.add([name], data[:CHUNK_SIZE].data, [CHUNK_SIZE])
     chunks._writer.finish()
     chunks._writer.close()
     names = np.frombuffer(name, np.uint8).reshape(1, 16)
@@ -381,7 +381,7 @@ def test_a_pack_that_cannot_be_stored_fails_the_whole(
     at: int,
     code: int,
 ) -> None:
-    monkeypatch.setattr("engine.repository.packs.PACK_SIZE", 4 * CHUNK_SIZE)
+    monkeypatch.setattr("engine.repository.packs.PACK_SIZE", 16 * CHUNK_SIZE)
     repository, storage = faulty(at, code)
     with pytest.raises(StorageFailed, match="while writing packs/"):
         store(repository, some_bytes(48))
@@ -394,7 +394,7 @@ def test_measuring_notices_a_store_that_forgets(
     monkeypatch: pytest.MonkeyPatch,
     at: int,
 ) -> None:
-    monkeypatch.setattr("engine.repository.packs.PACK_SIZE", 4 * CHUNK_SIZE)
+    monkeypatch.setattr("engine.repository.packs.PACK_SIZE", 16 * CHUNK_SIZE)
     repository, storage = faulty(at, None)
     names = store(repository, some_bytes(48))
     assert storage.puts == 3
@@ -430,7 +430,7 @@ def test_an_index_finds_names_that_share_their_first_half(repository: Repository
     chunks = ChunkStore(repository)
     names = [bytes(7) + b"\x01" + bytes([n]) * 8 for n in range(1, 9)]
     for name in names:
-        chunks._writer.add([name], memoryview(name * 10), CHUNK_SIZE)
+        chunks._writer.add([name], memoryview(name * 10), [160])
     chunks._writer.finish()
     chunks._writer.close()
     index = load_index(repository.storage, repository.keys)
