@@ -149,6 +149,25 @@ def test_a_bad_key_or_name_changes_nothing(access: Keys, user: str, text: str, s
     assert access.audit() == []
 
 
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ([sys.executable, "-I", "-m", "no_such_module"], "No module named no_such_module"),
+        (["/no/such/python"], "No such file"),
+        (["/bin/false"], "exit code 1"),
+    ],
+)
+def test_a_line_that_would_let_nobody_in_is_not_written(
+    access: Keys, monkeypatch: pytest.MonkeyPatch, program: list[str], why: str
+) -> None:
+    monkeypatch.setattr("tui.unit.program_words", lambda *, isolated: program)
+    for more in ((), ("--print",)):
+        told = access("add-key", "ana", str(access.public), "--json", *more)
+        assert (told.code, told.error["name"]) == (1, "Failed")
+        assert why in told.error["message"]
+    assert not access.file.exists()
+
+
 def test_a_key_that_lets_somebody_else_in_is_refused(access: Keys) -> None:
     assert access("add-key", "ana", str(access.public)).code == 0
     told = access("add-key", "rui", str(access.public), "--json")

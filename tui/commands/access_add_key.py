@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -39,6 +41,7 @@ def command(
 
     key = _read(keyfile)
     program = program_words(isolated=True)
+    _check_starts(program)
     if prints:
         line = with_engine(invocation, lambda engine: engine.key_line(user, key, program))
         if invocation.json:
@@ -57,6 +60,35 @@ def command(
             plain(f"The line is in {where}."),
             f"What {plain(user)} may see and do there is decided by: backstay members PROJECT.",
         ]
+    )
+
+
+def _check_starts(program: Sequence[str]) -> None:
+    """Raise `Failed` where the line's program would not start: nobody would get in by it.
+
+    Such as where Backstay is installed for one user only, which Python leaves out when isolated.
+    """
+    from engine import Failed
+
+    try:
+        done = subprocess.run(
+            [*program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env={},
+            check=False,
+        )
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    else:
+        if done.returncode == 0:
+            return
+    raise Failed(
+        f"{program[0]} does not start Backstay where nothing is said of its environment: {why}.",
+        hint="Nothing was changed. Install Backstay into an environment of its own, as the README "
+        "shows for a team, and run this with that one.",
     )
 
 
