@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.worker import WorkerCancelled
 
 from engine.catalog import Catalog
 from engine.catalog.columns import date_text
@@ -339,11 +340,12 @@ async def running(
 
 async def settled(pilot: Pilot[Any]) -> None:
     """Wait until everything that was asked for is read and shown."""
-    for _ in range(2):
-        await pilot.pause()
-        with suppress(asyncio.CancelledError):
-            await pilot.app.workers.wait_for_complete()
     await pilot.pause()
+    while under_way := [worker for worker in pilot.app.workers if not worker.is_finished]:
+        for worker in under_way:
+            with suppress(WorkerCancelled, asyncio.CancelledError):
+                await worker.wait()
+        await pilot.pause()
 
 
 async def pressed(pilot: Pilot[Any], *keys: str) -> None:

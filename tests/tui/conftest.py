@@ -47,6 +47,17 @@ def _heeded_signals() -> None:
             signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _idle_when_nothing_is_left() -> Iterator[None]:
+    """Let Textual's pilots wait for what is to be done, not for the processor."""
+    from idle import wait_for_idle  # this folder is on the path once tests of it are collected
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+        patch.setattr("textual.app.wait_for_idle", wait_for_idle)
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a command ended and what it said."""

@@ -41,10 +41,14 @@ def test_what_others_can_change_is_refused(file: Path, mode: int) -> None:
 def test_a_folder_that_others_can_change_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "home"
     folder.mkdir()
-    folder.chmod(0o1777)
+    folder.chmod(0o777)
     with pytest.raises(HomeUnsafe, match="can be changed") as refused:
         check_private(folder)
     assert f"chmod 700 {folder}" in refused.value.hint
+    folder.chmod(0o1777)
+    with pytest.raises(HomeUnsafe, match="can be changed") as refused:
+        check_private(folder)
+    assert "chmod" not in refused.value.hint, "a folder for everybody, as /tmp is, stays so"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
