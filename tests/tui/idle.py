@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 
 from textual._context import active_app
+from textual._queue import Queue
 from textual.app import App
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
@@ -49,12 +51,12 @@ def _has_work(pump: MessagePump) -> bool:
     """Whether a pump is at work or has something to do; a screen is made to paint at once."""
     if pump._closing or pump._closed or pump._task is None or pump._task.done():
         return False
-    if isinstance(pump, App) and pump._resize_event is not None:
-        return True  # it is told to the screens with a short delay
-    queue = pump._message_queue
-    waits = bool(queue.ready_event._waiters)  # type: ignore[attr-defined]  # of asyncio's Event
+    queue: Queue[Message | None] = pump._message_queue
+    waits = queue.ready_event._waiters  # its only reader, while it has nothing to do
     if not waits or queue.values or pump._next_callbacks:
         return True
+    if isinstance(pump, App):
+        return pump._resize_event is not None  # it is told to the screens with a short delay
     if isinstance(pump, Screen) and pump is pump.app.screen:
         if pump._layout_required or pump._scroll_required or pump._repaint_required:
             pump._on_timer_update()

@@ -160,7 +160,7 @@ class Cost(Page[Quote]):
         finally:
             self._asking = False
             self.refresh_bindings()
-        if self._job and self.is_current:
+        if self._job and self.is_active:
             self._agreed(self._job)
 
     def _tell_error(self, error: BackstayError) -> None:

@@ -198,7 +198,7 @@ class NewProject(Page[Offer]):
             self._say("✓", "free to use", "$success")
             ready = self.data is not None and not self.data.damage
             self._open(ready=ready)
-            if self._goes_on and ready and self.is_current:
+            if self._goes_on and ready and self.is_active:
                 self._goes_on = False
                 cost = Cost(self.backup, self.project_name, name, self._leave_for)
                 self.app.push_screen(cost)

@@ -117,7 +117,7 @@ class JobPage(Page[Shown]):
             lines.tell(waiting(job, data.before, data.nobody, lines.room))
         elif job.state is JobState.RUNNING:
             lines.tell(running(job, lines.room, stopping=self._stopping))
-        elif job.state is JobState.SUCCEEDED and job.kind is JobKind.RESTORE and self.is_current:
+        elif job.state is JobState.SUCCEEDED and job.kind is JobKind.RESTORE and self.is_active:
             self._go_on_to_report()
         else:
             lines.tell(ended(job, data.outcome, lines.room))
