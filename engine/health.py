@@ -122,7 +122,7 @@ def judge(
         hint = _after_lateness(project_name, last_good, running, worker_stays)
     elif last_good is None:
         state, reason = HealthState.NEVER, _never(next_run, zone, running)
-        hint = "" if running else f'To make one now: backstay backup "{project_name}".'
+        hint = "" if running else f"To make one now: backstay backup {word(project_name)}."
     elif next_run is not None and not worker_stays:
         state, hint = HealthState.NO_WORKER, f"{_SAFE} {_START_ONE}"
         when = moment_text(next_run, zone)
@@ -155,7 +155,7 @@ def with_damage(health: Health, damaged: Sequence[Backup]) -> Health:
         state=HealthState.FAILING,
         reason=f"The backup {newest.id} of {when} is damaged{more}.",
         hint=f"Another backup stores again what it lacks; then backstay verify {newest.id} tells "
-        f'whether it restores. To make one now: backstay backup "{health.project_name}".',
+        f"whether it restores. To make one now: backstay backup {word(health.project_name)}.",
         since=newest.date,
         damaged=newest.id,
     )
@@ -213,7 +213,7 @@ def _after_failure(job: Job, last_good: datetime | None, running: Job | None) ->
         return _with_safe("Another one is being made now.", last_good)
     if job.hint:
         return job.hint
-    again = f'try again: backstay backup "{job.project_name}".'
+    again = f"try again: backstay backup {word(job.project_name)}."
     if job.state is JobState.LOST:
         return _with_safe(f"Nothing half-made is kept; {again}", last_good)
     return _with_safe(f"Mend what it names, then {again}", last_good)
@@ -236,7 +236,7 @@ def _after_lateness(
 ) -> str:
     if running is not None:
         return _with_safe("See how far it is: backstay jobs.", last_good)
-    now = f'Make one now: backstay backup "{project_name}".'
+    now = f"Make one now: backstay backup {word(project_name)}."
     return _with_safe(now if worker_stays else f"{now} {_START_ONE}", last_good)
 
 

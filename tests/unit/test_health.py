@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -63,11 +64,12 @@ class Known(NamedTuple):
     running: Job | None = None
     worker_stays: bool = True
     now: datetime = NOW
+    name: str = "Plant 7"
 
     def judged(self) -> Health:
         return judge(
             project="aaaaaaaaaaaa",
-            project_name="Plant 7",
+            project_name=self.name,
             now=self.now,
             last_good=self.last_good,
             last_job=self.last_job,
@@ -106,7 +108,7 @@ def test_a_failed_backup_is_told_with_its_reason_and_what_to_do() -> None:
 def test_a_failure_without_words_is_still_a_sentence_with_advice() -> None:
     health = Known(last_good=None, last_job=job(JobState.FAILED)).judged()
     assert health.reason == "The backup of Tue 24 Nov 2026 03:00 (Europe/Lisbon) failed."
-    assert 'backstay backup "Plant 7"' in health.hint
+    assert "backstay backup 'Plant 7'" in health.hint
     assert "safe" not in health.hint, "there is nothing yet that could be safe"
 
 
@@ -222,6 +224,13 @@ def test_never_says_when_the_first_comes(
     assert health.state is HealthState.NEVER
     assert words in health.reason
     assert not health.alarming
+
+
+def test_a_command_to_copy_does_what_it_says_whatever_a_project_is_called() -> None:
+    name = "a\" $(reboot) `reboot` 'b"
+    health = Known(last_good=None, due=None, name=name).judged()
+    command = health.hint.removeprefix("To make one now: ").removesuffix(".")
+    assert shlex.split(command) == ["backstay", "backup", name]
 
 
 def test_a_schedule_without_a_worker_that_stays_is_told_and_without_one_is_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 
 from textual.content import Content
@@ -92,7 +93,8 @@ def _said(health: Health, worker_stays: bool) -> tuple[str, str]:
         return ("Late", f"{reason} Press b to make one now. {_NO_WORKER if nobody_works else ''}")
     if health.running is not None and health.running.kind is JobKind.BACKUP:
         return ("Failing", f"{reason} Another one is being made now.")
-    again = f'backstay backup "{health.project_name}".'  # in a shell; here is a key for it
+    # What to type in a shell; here is a key for it.
+    again = f"backstay backup {shlex.quote(health.project_name)}."
     hint = health.hint
     if hint.endswith(again):
         hint = f"{hint.removesuffix(again).rstrip(': ')}: press b."
