@@ -45,10 +45,12 @@ class Records(Session):
         since: datetime | None = None,
         until: datetime | None = None,
         verdict: Verdict | None = None,
+        limit: int | None = None,
     ) -> list[AuditLine]:
         """The audit trail of the projects that the user owns, newest first.
 
-        Only lines of one project or user, from `since` on, before `until`, or with one verdict.
+        Only lines of one project or user, from `since` on, before `until`, or with one verdict;
+        only the newest `limit` of these.
 
         Without `project`, lines about the home itself, such as who asked for its recovery key, are
         among them: all of them for who may have that key, their own for others.
@@ -59,7 +61,7 @@ class Records(Session):
             row = await self._project(project, Action.SEE_AUDIT)
             return list(
                 await self._catalog.audit.list(
-                    [row.id], user, since=since, until=until, verdict=verdict
+                    [row.id], user, since=since, until=until, verdict=verdict, limit=limit
                 )
             )
         owned = await self._owned()
@@ -75,6 +77,7 @@ class Records(Session):
                 since=since,
                 until=until,
                 verdict=verdict,
+                limit=limit,
             )
         )
 

@@ -10,6 +10,7 @@ from engine.catalog.columns import date_of, date_text, some_text
 from engine.catalog.connection import Database, storable
 from engine.model import AuditCheck, AuditLine, Verdict
 
+_PART = 10_000  # lines that are read at once
 _FIELDS = ("number", "at", "user", "action", "project", "project_name", "verdict", "detail")
 
 
@@ -61,33 +62,46 @@ class Audit:
         `kept` is a seal that an earlier check told: one line must have it still. Whoever can write
         the catalog can seal a whole trail anew, but never come to a seal of before.
         """
-        lines = await self._all()
-        ((last,),) = await self._database.rows(
-            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0)"
-        )
-        seal, unsealed, kept_line = "", True, None
-        for place, line in enumerate(lines, 1):
-            number = line["number"]
-            if number != place:
-                return AuditCheck(len(lines), "", f"line {place} is missing")
-            seal = _seal(seal, [line[field] for field in _FIELDS])
-            if seal == kept:
-                kept_line = place
-            if line["seal"] is None and unsealed:
-                continue
-            unsealed = False
-            if line["seal"] != seal:
-                when = line["at"]
-                problem = f"line {number}, of {when}, or one before it, was changed"
-                return AuditCheck(len(lines), "", problem)
+        last, _ = await self._ends()
+        seal, unsealed, kept_line, place = "", True, None, 0
+        # In parts, each a look of its own: lines may be added meanwhile, and nobody waits for us.
+        while lines := await self._part(place, last):
+            for line in lines:
+                place += 1
+                if line["number"] != place:
+                    return AuditCheck(last, "", f"line {place} is missing")
+                seal = _seal(seal, [line[field] for field in _FIELDS])
+                if seal == kept:
+                    kept_line = place
+                if line["seal"] is None and unsealed:
+                    continue
+                unsealed = False
+                if line["seal"] != seal:
+                    problem = f"line {place}, of {line['at']}, or one before it, was changed"
+                    return AuditCheck(last, "", problem)
         problem = ""
-        if last > len(lines):
-            problem = f"{last - len(lines)} of the last lines are missing"
-        elif last < len(lines):
-            problem = f"there are {len(lines)} lines, and only {last} were written"
+        written, newest = await self._ends()
+        if place < last:
+            problem = f"{last - place} of the last lines are missing"
+        elif newest > written:
+            problem = f"there is a line {newest}, and only {written} were written"
         elif kept is not None and kept_line is None:
             problem = "no line has the seal that was kept: the trail was written anew since"
-        return AuditCheck(len(lines), "" if problem else seal, problem, kept_line)
+        return AuditCheck(last, "" if problem else seal, problem, kept_line)
+
+    async def _ends(self) -> tuple[int, int]:
+        """How many lines were ever written, and the number of the newest that is there."""
+        ((written, newest),) = await self._database.rows(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0),"
+            " coalesce((SELECT max(number) FROM audit), 0)"
+        )
+        return written, newest
+
+    async def _part(self, after: int, last: int) -> Sequence[sqlite3.Row]:
+        return await self._database.rows(
+            "SELECT * FROM audit WHERE number > ? AND number <= ? ORDER BY number LIMIT ?",
+            *(after, last, _PART),
+        )
 
     async def _all(self) -> Sequence[sqlite3.Row]:
         return await self._database.rows("SELECT * FROM audit ORDER BY number")
@@ -102,10 +116,12 @@ class Audit:
         since: datetime | None = None,
         until: datetime | None = None,
         verdict: Verdict | None = None,
+        limit: int | None = None,
     ) -> Sequence[AuditLine]:
         """All lines, newest first: those about some projects (ids), those of one user, or both.
 
-        `since` is the first moment that counts, `until` the first that does not any more.
+        `since` is the first moment that counts, `until` the first that does not any more, `limit`
+        how many there are at the most.
 
         With `projects`, those about the home itself are left out, but for those of the user
         `seen_by`, unless `home`.
@@ -117,7 +133,7 @@ class Audit:
             " WHERE (? IS NULL OR project IN (SELECT value FROM json_each(?))"
             " OR (project IS NULL AND (? OR user = ?)))"
             " AND (? IS NULL OR user = ?) AND (? IS NULL OR at >= ?) AND (? IS NULL OR at < ?)"
-            " AND (? IS NULL OR verdict = ?) ORDER BY number DESC",
+            " AND (? IS NULL OR verdict = ?) ORDER BY number DESC LIMIT ?",
             some,
             some,
             home,
@@ -126,6 +142,7 @@ class Audit:
             *(2 * (date_text(since) if since else None,)),
             *(2 * (date_text(until) if until else None,)),
             *(2 * (verdict.value if verdict else None,)),
+            -1 if limit is None else limit,
         )
 
 

@@ -216,5 +216,5 @@ async def test_a_long_trail_lists_its_newest_lines(home: AppHome) -> None:
     async with running(home.path) as pilot:
         await pressed(pilot, "A")
         assert len(rows(pilot).keys) == 1000
-        assert "The newest 1,000 of 1,0" in seen(pilot)
+        assert "The newest 1,000 lines." in seen(pilot)
         assert "number 1000" in seen(pilot)

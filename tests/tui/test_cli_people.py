@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import engine.catalog.audit
+import tui.commands.audit
+from engine import Verdict
+
 if TYPE_CHECKING:
     from conftest import Runner
+
+    from engine.catalog.audit import Audit
 
 
 def test_somebody_is_invited_and_accepts(backstay: Runner) -> None:
@@ -69,6 +76,42 @@ def test_the_audit_trail_is_filtered(backstay: Runner) -> None:
     assert backstay("audit", "--since", "2999-01-01T00:00", "--json").json == []
     assert len(backstay("audit", "--since", "2001-01-01", "--json").json) > len(refused)
     assert backstay("audit", "--since", "yesterday").code == 2
+    whole = backstay("audit", "--json").json
+    assert backstay("audit", "--last", "2", "--json").json == whole[:2]
+    assert len(backstay("audit", "--last", "2").out.splitlines()) == 3
+    assert backstay("audit", "--last", "0").code == 2
+
+
+def test_a_long_trail_is_cut_where_it_is_for_people(
+    backstay: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = backstay("audit", "--json").json
+    assert "newest" not in backstay("audit").out
+    monkeypatch.setattr(tui.commands.audit, "_MOST", len(whole) - 1)
+    told = backstay("audit").out.splitlines()
+    assert told[-1].startswith(f"These are the newest {len(whole) - 1}.")
+    assert len(told) == len(whole) + 2
+    assert backstay("audit", "--json").json == whole
+
+
+def test_lines_that_are_added_while_the_trail_is_checked_are_no_damage(
+    backstay: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user in ("eve", "max", "zoe"):
+        backstay("members", "Plant 7", "add", user, "--role", "collaborator")
+    whole = backstay("audit", "--check", "--json").json
+    monkeypatch.setattr(engine.catalog.audit, "_PART", 2)
+    real = engine.catalog.audit.Audit._part
+
+    async def part(self: Audit, after: int, last: int) -> Any:
+        lines = await real(self, after, last)
+        await self.add(datetime.now(UTC), "eve", "stop", Verdict.REFUSED)
+        return lines
+
+    monkeypatch.setattr(engine.catalog.audit.Audit, "_part", part)
+    assert backstay("audit", "--check", "--json").json == whole
+    monkeypatch.undo()
+    assert backstay("audit", "--check", "--json").json["lines"] > whole["lines"]
 
 
 AGAIN = (

@@ -11,6 +11,7 @@ from tui.invocation import Invocation
 from tui.output import layout, print_json, print_lines
 from tui.running import with_engine
 
+_MOST = 1000  # lines of a table where no other number is asked for
 _CHANGED = 6  # the exit code when a line was changed or removed: damage
 
 
@@ -39,6 +40,12 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime
 @click.option("--until", metavar="DATE", callback=_moment, help="Only before this moment (UTC).")
 @click.option("--allowed", is_flag=True, help="Only what was allowed.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
+@click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Only the newest N. [default: all with --json, else {_MOST:,}]",
+)
 @click.option("--check", "checks", is_flag=True, help="See whether a line was changed or removed.")
 @click.option("--seal", metavar="SEAL", help="With --check: a seal that was kept elsewhere.")
 @pass_invocation
@@ -50,6 +57,7 @@ def command(
     until: datetime | None,
     allowed: bool,
     refused: bool,
+    last: int | None,
     checks: bool,
     seal: str | None,
 ) -> None:
@@ -63,7 +71,7 @@ def command(
     if allowed and refused:
         raise click.UsageError("Every line is allowed or refused: give one of the two, or neither.")
     if checks:
-        if any((project, user, since, until, allowed, refused)):
+        if any((project, user, since, until, allowed, refused, last)):
             raise click.UsageError("--check is of the whole trail: give it without a filter.")
         _check(invocation, seal)
         return
@@ -72,10 +80,12 @@ def command(
     from engine import Verdict
 
     wanted = Verdict.ALLOWED if allowed else Verdict.REFUSED if refused else None
+    cut = last is None and not invocation.json
+    limit = _MOST + 1 if cut else last  # one more shows that there are more
     lines = with_engine(
         invocation,
         lambda engine: engine.audit(
-            project=project, user=user, since=since, until=until, verdict=wanted
+            project=project, user=user, since=since, until=until, verdict=wanted, limit=limit
         ),
     )
     if invocation.json:
@@ -83,8 +93,17 @@ def command(
         return
     from tui.views.audit import audit_table
 
-    nothing = ["Nothing is recorded that you may see, or that you asked for."]
-    print_lines(audit_table(lines, layout()) if lines else nothing)
+    if not lines:
+        print_lines(["Nothing is recorded that you may see, or that you asked for."])
+        return
+    more = cut and len(lines) > _MOST
+    told = [*audit_table(lines[:_MOST] if more else lines, layout())]
+    if more:
+        told += [
+            "",
+            f"These are the newest {_MOST:,}. Others: --last N, --since DATE, --until DATE.",
+        ]
+    print_lines(told)
 
 
 def _check(invocation: Invocation, kept: str | None) -> None:

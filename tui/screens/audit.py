@@ -37,7 +37,7 @@ class AuditPage(ListPage[Sequence[AuditLine]]):
 
     async def read(self) -> Sequence[AuditLine]:
         """Ask for the trail."""
-        return await self.backstay.engine.audit()
+        return await self.backstay.engine.audit(limit=_MOST + 1)
 
     def listed(self, data: Sequence[AuditLine]) -> Listed:
         """The newest lines, in the order that was chosen."""
@@ -63,7 +63,7 @@ class AuditPage(ListPage[Sequence[AuditLine]]):
             )
             for line in self._sorted(data[:_MOST])
         ]
-        more = [f"The newest {_MOST:,} of {len(data):,} lines. All of them: backstay audit."]
+        more = [f"The newest {_MOST:,} lines. Older ones: backstay audit --until DATE."]
         return Listed(columns, rows, more if len(data) > _MOST else [])
 
     def _sorted(self, lines: Sequence[AuditLine]) -> Sequence[AuditLine]:
