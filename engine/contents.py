@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from engine.access import Action
-from engine.aside import aside
 from engine.backups import Backups, device_facts
 from engine.errors import BackstayError, Invalid, NotFound, RepositoryDamaged
 from engine.model import Contents, RowsPage
 from engine.names import shown
-from engine.repository.manifest import DeviceEntry, Image
-from engine.repository.storage import storage_failed
+from engine.repository.manifest import DeviceEntry
 from engine.spans import check_span, milliseconds
-
-if TYPE_CHECKING:
-    from engine.rows import Answer, Question
 
 
 class Inside(Backups):
@@ -50,12 +44,12 @@ class Inside(Backups):
         `device` is its id, or its name where only one is called so. Rows of `variable` only, from
         `since` and before `until` (both timezone-aware), where these are given; `before` is the
         `next` of the page before. With `with_variables` the page tells of all variables that the
-        device has. Only this device's chunks are read.
+        device has. Only the chunks are read that these rows are in.
 
         Raises `NotFound` for the device and where its data is not in the backup, `Invalid` for
         what is asked, and `RepositoryDamaged`, which names the device.
         """
-        from engine.rows import MOST_ROWS, Question, cursor
+        from engine.rows import MOST_ROWS, Question, cursor, read_rows
 
         check_span(since, until)
         if not 1 <= limit <= MOST_ROWS:
@@ -80,20 +74,13 @@ class Inside(Backups):
                 f"{entry.missing.rstrip('.')}.",
                 hint="Nothing was changed. Other backups of the project may have it.",
             )
-        answer = await asyncio.to_thread(self._answer, entry, entry.image, question)
+        what = f"Device {entry.name!r} ({entry.id})"
+        answer = await asyncio.to_thread(
+            read_rows, self._repository, entry.image, entry.rows, question, what
+        )
         return RowsPage(
             found.backup.id, device_facts(entry), answer.rows, answer.next, answer.variables
         )
-
-    def _answer(self, entry: DeviceEntry, image: Image, question: Question) -> Answer:
-        from engine.rows import read_rows
-
-        what = f"Device {entry.name!r} ({entry.id})"
-        try:
-            with aside(self.home) as scratch:
-                return read_rows(self._repository, image, question, scratch, what)
-        except OSError as error:
-            raise storage_failed(f"reading {what}", error) from error
 
 
 def _the_one(entries: tuple[DeviceEntry, ...], ref: str) -> DeviceEntry:

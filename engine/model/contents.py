@@ -30,10 +30,13 @@ class Contents(NamedTuple):
 
 
 class VariableFacts(NamedTuple):
-    """What a device has of one variable. Times are epoch milliseconds, where there are any."""
+    """What a device has of one variable. Times are epoch milliseconds, where there are any.
+
+    `rows` is None where a device has so many that they were not counted.
+    """
 
     name: Value
-    rows: int
+    rows: int | None
     first: int | float | None
     last: int | float | None
 

@@ -6,4 +6,5 @@
 - `pages` is a database in the making, in memory or in its file; `space` is its room.
 - `complete` builds what the backup left out, and checks the file.
 - `stored` opens a stored image as it is, to be read only; nothing is made of it.
+- `paged` does so, too, and reads only the pages that are asked for.
 """

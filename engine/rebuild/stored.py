@@ -1,7 +1,7 @@
 """A database of a backup, opened by SQLite to be read just as it is stored.
 
 Of a canonical image SQLite sees every row, but ids are zeros and indexes that were left out are
-empty: a query must say which index it uses. `Stored.source` names one that is whole.
+empty: a query must say which index it uses. `Described.source` names one that is whole.
 
 A small database is read in memory, a larger one from a scratch file (0600) that has no name any
 more as soon as SQLite has it open: however this process ends, nothing of it stays.
@@ -13,9 +13,9 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from engine.errors import RepositoryDamaged
 from engine.project.tables import quote, read_text
@@ -28,15 +28,21 @@ _SLICE = 8 << 20  # bytes that are read at once from a larger one
 ID = "id"
 
 
-class Stored(NamedTuple):
-    """A device's database, open. Texts that are no UTF-8 are read as `BrokenText`.
+class Queried(Protocol):
+    """A connection, as far as the description of a database needs one."""
+
+    def execute(self, statement: str, bindings: tuple[str, ...] = ..., /) -> Iterable[Any]:
+        """Rows."""
+
+
+class Described(NamedTuple):
+    """What a device's database is like.
 
     `columns` are those of the table ``data`` but the id, as they are called there. `indexes` are
     those that are whole, each with its columns (None for an expression). `key` is what a row is
     named by that no backup changes: its rowid, or its id in a table WITHOUT ROWID.
     """
 
-    connection: sqlite3.Connection
     columns: tuple[str, ...]
     indexes: Mapping[str, tuple[str | None, ...]]
     key: str
@@ -52,6 +58,19 @@ class Stored(NamedTuple):
         return "data NOT INDEXED"
 
 
+class Stored(NamedTuple):
+    """A device's database, open: see `Described`. Texts that are no UTF-8 are `BrokenText`."""
+
+    connection: sqlite3.Connection
+    columns: tuple[str, ...]
+    indexes: Mapping[str, tuple[str | None, ...]]
+    key: str
+
+    def source(self, *leading: str) -> str:
+        """See `Described.source`."""
+        return Described(self.columns, self.indexes, self.key).source(*leading)
+
+
 @contextlib.contextmanager
 def opened_device(reader: ChunkReader, image: Image, scratch: Path, what: str) -> Iterator[Stored]:
     """A device's database. Blocks; raises `RepositoryDamaged`, naming it `what`, and OSError.
@@ -59,21 +78,25 @@ def opened_device(reader: ChunkReader, image: Image, scratch: Path, what: str) -
     `scratch` is a private folder.
     """
     with opened(reader, image, scratch, what) as connection:
-        found = connection.execute(
-            "SELECT type, wr FROM pragma_table_list('data') WHERE schema = 'main'"
-        ).fetchone()
-        if found is None or found[0] != "table":
-            raise RepositoryDamaged(f"{what} cannot be read: it has no table of variables.")
-        names = [
-            str(name)
-            for name, hidden in connection.execute(
-                "SELECT name, hidden FROM pragma_table_xinfo('data')"
-            )
-            if hidden != 1
-        ]
-        key = ID if found[1] else _row_number(names, what)
-        columns = tuple(name for name in names if name.lower() != ID)
-        yield Stored(connection, columns, _whole_indexes(connection, image), key)
+        yield Stored(connection, *describe(connection, image, what))
+
+
+def describe(connection: Queried, image: Image, what: str) -> Described:
+    """What an open image is like. Raises `RepositoryDamaged` where it is no device's."""
+    kinds = "SELECT type, wr FROM pragma_table_list('data') WHERE schema = 'main'"
+    ((kind, without_rowid),) = list(connection.execute(kinds)) or [(None, 0)]
+    if kind != "table":
+        raise RepositoryDamaged(f"{what} cannot be read: it has no table of variables.")
+    names = [
+        str(name)
+        for name, hidden in connection.execute(
+            "SELECT name, hidden FROM pragma_table_xinfo('data')"
+        )
+        if hidden != 1
+    ]
+    key = ID if without_rowid else _row_number(names, what)
+    columns = tuple(name for name in names if name.lower() != ID)
+    return Described(columns, _whole_indexes(connection, image), key)
 
 
 def _row_number(columns: list[str], what: str) -> str:
@@ -84,21 +107,13 @@ def _row_number(columns: list[str], what: str) -> str:
     raise RepositoryDamaged(f"{what} cannot be read: its columns hide the numbers of its rows.")
 
 
-def _whole_indexes(
-    connection: sqlite3.Connection, image: Image
-) -> dict[str, tuple[str | None, ...]]:
+def _whole_indexes(connection: Queried, image: Image) -> dict[str, tuple[str | None, ...]]:
     """The indexes of the table that no row is missing from."""
-    found = connection.execute(
-        "SELECT name FROM pragma_index_list('data') WHERE NOT partial"
-    ).fetchall()
+    listed = "SELECT name FROM pragma_index_list('data') WHERE NOT partial"
+    over = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
     return {
-        name: tuple(
-            column
-            for (column,) in connection.execute(
-                "SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,)
-            )
-        )
-        for (name,) in found
+        name: tuple(column for (column,) in connection.execute(over, (name,)))
+        for (name,) in list(connection.execute(listed))
         if isinstance(name, str) and name not in image.left_out
     }
 

@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from project_files import SHAPES, add_day, make_project
 from run import copy_project, say
-from tools import needed
 
 from engine import Engine
 from engine.project.demo import write_instance
@@ -128,7 +127,15 @@ async def _median(turns: int, call: Callable[[], Awaitable[object]]) -> float:
 
 def _command(home: Path, *arguments: str) -> float:
     """The seconds that a whole command takes; what it prints is JSON."""
-    line = [needed("backstay"), "--home", str(home), "--as", _USER, *arguments, "--json"]
+    line = [
+        str(Path(sys.executable).parent / "backstay"),
+        "--home",
+        str(home),
+        "--as",
+        _USER,
+        *arguments,
+        "--json",
+    ]
     began = time.perf_counter()
     done = subprocess.run(line, capture_output=True, check=True)
     taken = time.perf_counter() - began

@@ -92,3 +92,10 @@ def test_a_clean_up_is_measured_and_what_is_left_is_right() -> None:
     lines = [line.split() for line in printed.splitlines()[1:]]
     assert [line[0] for line in lines] == ["scattered", "together"]
     assert float(lines[0][2]) < float(lines[0][1]) / 5  # MB after and before
+
+
+def test_looking_inside_and_comparing_are_measured_and_right(tmp_path: Path) -> None:
+    sizes = ("--devices", "5", "--size-mb", "3", "--turns", "1")
+    printed = run("inside.py", *sizes, "--work", str(tmp_path)).splitlines()
+    assert printed[0].startswith("newest rows of a device of 5: engine ")
+    assert printed[1].startswith("two days of 9 MB, 40 new rows: engine ")

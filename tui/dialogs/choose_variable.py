@@ -16,7 +16,7 @@ from tui.table import Column
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.top_line import TopLine
-from tui.wording import number
+from tui.wording import NONE, number
 
 _ALL = "all"
 
@@ -33,8 +33,8 @@ class ChooseVariable(Screen["tuple[str | None] | None"]):
         """`chosen` is the one to begin at, `rows` how many the device has in all."""
         super().__init__()
         # Those whose names are no text cannot be asked for.
-        self._names = [each.name for each in variables if isinstance(each.name, str)]
         self._rows = {each.name: each.rows for each in variables if isinstance(each.name, str)}
+        self._names = list(self._rows)
         self._chosen = chosen
         self._all = rows
 
@@ -50,8 +50,8 @@ class ChooseVariable(Screen["tuple[str | None] | None"]):
         self.query_one(TopLine).tell(["Choose a variable"], "")
         rows = self.query_one(Rows)
         own = [
-            Row(str(at), [Cell(name), Cell(number(self._rows[name]))])
-            for at, name in enumerate(self._names)
+            Row(str(at), [Cell(name), Cell(NONE if rows is None else number(rows))])
+            for at, (name, rows) in enumerate(self._rows.items())
         ]
         rows.set_rows([Row(_ALL, [Cell("All variables"), Cell(number(self._all))]), *own])
         if self._chosen in self._names:

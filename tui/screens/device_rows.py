@@ -109,16 +109,18 @@ class DeviceRowsPage(ListPage[Held]):
 
     def _sum(self, data: Held) -> str:
         of = f" of {value_text(self.variable)}" if self.variable is not None else ""
-        there = self._there(data)
-        if len(data.rows) < there:
-            return f"The newest {number(len(data.rows))} of {counted(there, 'row')}{of}."
-        return f"{counted(there, 'row')}{of}, newest first."
+        there, read = self._there(data), len(data.rows)
+        if there is not None and read < there:
+            return f"The newest {number(read)} of {counted(there, 'row')}{of}."
+        if data.next:
+            return f"The newest {counted(read, 'row')}{of}; more come as you go down."
+        return f"{counted(read, 'row')}{of}, newest first."
 
-    def _there(self, data: Held) -> int:
-        """How many rows there are of what is shown."""
+    def _there(self, data: Held) -> int | None:
+        """How many rows there are of what is shown, where they were counted."""
         if self.variable is None:
             return self.device.rows
-        return next((each.rows for each in data.variables if each.name == self.variable), 0)
+        return next((each.rows for each in data.variables if each.name == self.variable), None)
 
     def say_empty(self, data: Held, state: State) -> None:
         """Say that there are no rows."""

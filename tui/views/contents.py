@@ -55,7 +55,7 @@ def _variables(variables: Sequence[VariableFacts], layout: Layout) -> list[str]:
     rows = [
         [
             value_text(each.name),
-            number(each.rows),
+            NONE if each.rows is None else number(each.rows),
             short_date(moment_of(each.first)),
             short_date(moment_of(each.last)),
         ]
