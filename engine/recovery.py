@@ -166,9 +166,9 @@ def _located(source: Path) -> tuple[LocalStorage, Encryption]:
 def _opened(source: Path, key: str | None) -> tuple[Repository, bytes | None]:
     """The repository, and its key where it has one."""
     storage, encryption = _located(source)
-    if encryption is Encryption.NONE:
-        return open_repository(storage, None), None
     if key is None:
+        if encryption is Encryption.NONE:
+            return open_repository(storage, None), None
         raise WrongKey(
             "This repository is encrypted, and no key was given.",
             hint="Nothing was changed. Give its recovery key, or the key file of its home.",

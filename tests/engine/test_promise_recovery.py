@@ -173,6 +173,12 @@ async def test_nothing_is_made_of_what_cannot_be_opened(world: World, tmp_path: 
         with pytest.raises(error):
             await recover(source, new, key=key)
         assert not new.exists()
+    config = (repository / "config").read_text()
+    claims = config.replace("aes-256-gcm", "none").replace("{", '{"key": "' + "00" * 32 + '",')
+    (repository / "config").write_text(claims)
+    with pytest.raises(WrongKey):  # whoever can write there could have made all of it up
+        await recover(repository, new, key=key_of(world))
+    (repository / "config").write_text(config)
     before = hashes(tmp_path)
     for home, refusal in (
         (world.home, Taken),  # a home already

@@ -48,7 +48,8 @@ def command(invocation: Invocation, path: Path, key_file: Path | None) -> None:
     from engine import Handle, needs_key, recover
 
     encrypted = run(lambda: needs_key(path))
-    key = _key(key_file) if encrypted else None
+    # A key that is at hand is never left aside: it tells a repository that only says it needs none.
+    key = _key(key_file) if encrypted or key_file is not None else None
 
     def make(report: Callable[[Progress], None]) -> Coroutine[object, object, Recovery]:
         return recover(path, invocation.home, key=key, user=invocation.user, report=report)
