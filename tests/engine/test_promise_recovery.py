@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -28,9 +29,9 @@ from engine.engine import Engine
 from engine.errors import Invalid, NotFound, SourceMissing, StorageFailed, Taken, WrongKey
 from engine.health import HealthState
 from engine.home import KEY_FILE
-from engine.model import ProjectState, Recovery
-from engine.recovery import DONE, STAGE, recover
-from engine.repository.keys import new_key, recovery_text
+from engine.model import Encryption, ProjectState, Recovery
+from engine.recovery import DONE, STAGE, needs_key, recover
+from engine.repository.keys import KEY_LENGTH, Keys, new_key, recovery_text
 
 ADMIN = "admin"  # who recovers, and owned nothing
 
@@ -174,8 +175,10 @@ async def test_nothing_is_made_of_what_cannot_be_opened(world: World, tmp_path: 
             await recover(source, new, key=key)
         assert not new.exists()
     config = (repository / "config").read_text()
-    claims = config.replace("aes-256-gcm", "none").replace("{", '{"key": "' + "00" * 32 + '",')
-    (repository / "config").write_text(claims)
+    claims = json.loads(config) | {"encryption": "none", "key": "00" * KEY_LENGTH}
+    claims["key_check"] = Keys.derive(bytes(KEY_LENGTH), claims["id"], Encryption.NONE).check
+    (repository / "config").write_text(json.dumps(claims))
+    assert not await needs_key(repository)
     with pytest.raises(WrongKey):  # whoever can write there could have made all of it up
         await recover(repository, new, key=key_of(world))
     (repository / "config").write_text(config)

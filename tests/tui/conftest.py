@@ -23,6 +23,10 @@ from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))
+
+from idle import wait_for_idle
+
 from tui.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -50,8 +54,6 @@ def _heeded_signals() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _idle_when_nothing_is_left() -> Iterator[None]:
     """Let Textual's pilots wait for what is to be done, not for the processor."""
-    from idle import wait_for_idle  # this folder is on the path once tests of it are collected
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
         patch.setattr("textual.app.wait_for_idle", wait_for_idle)
