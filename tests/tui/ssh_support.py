@@ -80,11 +80,17 @@ class Server:
         self._started: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
-        assert SSHD is not None
         if os.getuid() == 0:  # Debian makes it when it starts its own server
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.folder.mkdir(mode=0o700)
         self.keygen("host")
+        while not self._begin():
+            pass  # somebody else took the port since it was free
+        return self
+
+    def _begin(self) -> bool:
+        """Start the server; whether it has its port."""
+        assert SSHD is not None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -92,19 +98,16 @@ class Server:
         public = (self.folder / "host.pub").read_text()
         (self.folder / "known").write_text(f"[127.0.0.1]:{self.port} {public}")
         with self.log.open("wb") as log:
-            self._sshd = subprocess.Popen(
+            sshd = subprocess.Popen(
                 [SSHD, "-D", "-e", "-f", str(self.folder / "config")],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
-        wait_until(self._listens)
-        return self
-
-    def _listens(self) -> bool:
-        assert self._sshd is not None
+        self._sshd = sshd
+        wait_until(lambda: "Server listening on" in self.log.read_text() or sshd.poll() is not None)
         told = self.log.read_text()
-        assert self._sshd.poll() is None, told
-        return "Server listening on" in told
+        assert sshd.poll() is None or "Address already in use" in told, told
+        return sshd.poll() is None
 
     def __exit__(self, *_: object) -> None:
         for process in self._started:
