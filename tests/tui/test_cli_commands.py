@@ -381,7 +381,8 @@ def test_the_demo_is_made_listed_and_left_as_it_is_the_second_time(nowhere: Runn
     assert len(made["backups"]) == 8
     again = nowhere(*small)
     assert again.code == 0
-    assert "8 backups, " in again.out
+    assert "8 backups of " in again.out
+    assert "The repository of this home takes " in again.out
     assert " wake 'Plant 7 restored'\n" in again.out
     assert nowhere(*small, "--json").json == made
 

@@ -262,7 +262,9 @@ def test_backups_are_told_with_date_age_size_and_sums() -> None:
     assert "Mon 23 Nov 2026 03:00  3 hours ago  68.2 MB  6.5 MB  scheduled" in lines[1]
     assert "2,904,452" in lines[1]
     assert lines[1].endswith(backup(23).id)
-    assert lines[-1] == "2 backups, 13.0 MB added in all, for 1.8 GB of data."
+    assert lines[-1] == "2 backups of 1.8 GB of data."
+    told = backups_table([backup(23), backup(22)], NOW, Layout(), 75_000_000)[-1]
+    assert told == "2 backups of 1.8 GB of data. The repository of this home takes 75.0 MB."
 
 
 def test_ids_are_short_on_a_terminal() -> None:

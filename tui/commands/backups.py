@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tui.command import Command, pass_invocation
@@ -10,13 +12,21 @@ from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
 from tui.running import with_engine
 
+if TYPE_CHECKING:
+    from engine import Backup, Engine
+
 
 @click.command("backups", cls=Command, example="backstay backups 'Plant 7'")
 @click.argument("project")
 @pass_invocation
 def command(invocation: Invocation, project: str) -> None:
     """List the backups of PROJECT, the newest first."""
-    backups = with_engine(invocation, lambda engine: engine.backups(project))
+
+    async def listed(engine: Engine) -> tuple[list[Backup], int]:
+        backups = await engine.backups(project)
+        return backups, (await engine.storage(project)).size
+
+    backups, occupied = with_engine(invocation, listed)
     if invocation.json:
         print_json([backup.as_json() for backup in backups])
         return
@@ -27,4 +37,4 @@ def command(invocation: Invocation, project: str) -> None:
     from engine import system_clock
     from tui.views.backups import backups_table
 
-    print_lines(backups_table(backups, system_clock(), layout()))
+    print_lines(backups_table(backups, system_clock(), layout(), occupied))

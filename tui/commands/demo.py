@@ -46,12 +46,12 @@ def command(
     The home must be new, empty, or a demo already; a demo that is there is left as it is.
     """
 
-    async def make() -> tuple[list[Project], dict[str, list[Backup]]]:
+    async def make() -> tuple[list[Project], dict[str, list[Backup]], int | None]:
         await follow(_work(invocation, devices, rows, seed), invocation)
         async with opened(invocation) as engine:
             return await _owned(engine)
 
-    projects, backups = run(make)
+    projects, backups, occupied = run(make)
     if invocation.json:
         print_json(
             {
@@ -61,7 +61,7 @@ def command(
             }
         )
     else:
-        print_lines(_lines(invocation, projects, backups))
+        print_lines(_lines(invocation, projects, backups, occupied))
         if not no_app and can_draw():
             open_app(invocation)  # what was printed is there again when it is left
 
@@ -79,17 +79,24 @@ def _work(invocation: Invocation, devices: int | None, rows: int | None, seed: i
     return Handle("demo", make)
 
 
-async def _owned(engine: Engine) -> tuple[list[Project], dict[str, list[Backup]]]:
-    """All projects, and the backups of those whose owner the user is."""
+async def _owned(
+    engine: Engine,
+) -> tuple[list[Project], dict[str, list[Backup]], int | None]:
+    """All projects; the backups of those that the user owns, and what the repository takes."""
     from engine import Role
 
     projects = await engine.projects()
     owned = [project for project in projects if project.role is Role.OWNER]
-    return projects, {project.id: await engine.backups(project.id) for project in owned}
+    occupied = (await engine.storage(owned[0].id)).size if owned else None
+    backups = {project.id: await engine.backups(project.id) for project in owned}
+    return projects, backups, occupied
 
 
 def _lines(
-    invocation: Invocation, projects: list[Project], backups: dict[str, list[Backup]]
+    invocation: Invocation,
+    projects: list[Project],
+    backups: dict[str, list[Backup]],
+    occupied: int | None,
 ) -> list[str]:
     from engine import system_clock
     from tui.views.backups import backups_table
@@ -102,7 +109,7 @@ def _lines(
     if shown is None:
         return lines
     lines += ["", plain(f"Backups of {shown.name}"), ""]
-    lines += backups_table(backups[shown.id], now, width)
+    lines += backups_table(backups[shown.id], now, width, occupied)
     latest = f"{shown.name}@latest"
     tries = [
         invocation.command_line("show", latest),

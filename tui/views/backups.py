@@ -26,8 +26,14 @@ NOT_IN_IT = "not in it"  # of a device whose data could not be read
 SHORT_ID = 8  # characters that tell backups apart, unless some begin alike
 
 
-def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> list[str]:
-    """Backups as they are given, and a last line with their number and sums."""
+def backups_table(
+    backups: Sequence[Backup], now: datetime, layout: Layout, occupied: int | None = None
+) -> list[str]:
+    """Backups as they are given, and a last line on all of them.
+
+    `occupied` is how many bytes the home's repository takes: what these backups added does not
+    tell, once a clean-up has removed others that they share chunks with.
+    """
     flawed = any(_flaw(backup) for backup in backups)
     short = short_ids([backup.id for backup in backups])
     columns = [
@@ -56,9 +62,10 @@ def backups_table(backups: Sequence[Backup], now: datetime, layout: Layout) -> l
         for backup in backups
     ]
     laid_out = table(columns, rows, layout)
-    added = size(sum(backup.added for backup in backups))
     data = size(sum(backup.data for backup in backups))
-    total = f"{counted(len(backups), 'backup')}, {added} added in all, for {data} of data."
+    total = f"{counted(len(backups), 'backup')} of {data} of data."
+    if occupied is not None:
+        total += f" The repository of this home takes {size(occupied)}."
     lines = [*laid_out.lines, "", total]
     if any(backup.missing for backup in backups):
         lines += folded("Incomplete: the data of a device could not be read then.", layout)
