@@ -203,6 +203,16 @@ def test_the_state_of_health_is_told_to_scripts(backstay: Runner) -> None:
     assert backstay("status", "Plant 7", "--json").json["projects"] == [health]
 
 
+def test_a_library_of_sqlite_with_a_known_fault_is_told(
+    backstay: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version, told in (((3, 51, 2), True), ((3, 51, 3), False)):
+        monkeypatch.setattr("sqlite3.sqlite_version_info", version)
+        line = backstay("status").out.splitlines()[-1]
+        assert line.startswith("SQLite's library is 3.")
+        assert ("3.51.3 mends" in line) is told
+
+
 def test_the_state_of_health_is_for_owners(backstay: Runner) -> None:
     for user in ("joao", "stranger"):
         assert backstay("status", "--json", user=user).json["projects"] == []

@@ -58,4 +58,12 @@ def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[s
         lines += ["", "A worker stays and keeps the schedules."]
     else:
         lines += ["", f"No worker stays. {start_worker(invocation)}"]
-    return [*lines, f"SQLite's library is {sqlite3.sqlite_version}."]
+    return [*lines, _sqlite()]
+
+
+def _sqlite() -> str:
+    """SQLite's version, which is its own to know: up to 3.51.2 a log that is reset can be lost."""
+    said = f"SQLite's library is {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info > (3, 51, 2):
+        return f"{said}."
+    return f"{said}; 3.51.3 mends a rare loss where several processes write one log."
