@@ -99,22 +99,20 @@ class _Device(NamedTuple):
     """A device's database, open."""
 
     connection: apsw.Connection
-    columns: tuple[str, ...]
-    key: str
-    described: Described
+    shape: Described
 
     @property
     def place(self) -> str:
         """What a row's place in the table is called."""
-        return "place" if self.key == "id" else self.key
+        return "place" if self.shape.key == "id" else self.shape.key
 
 
 def _read(
     repository: Repository, image: Image, rows_there: int, question: Question, what: str
 ) -> Answer:
     reader = ChunkReader(repository, load_index(repository.storage, repository.keys))
-    with paged_device(reader, image, what) as (connection, described):
-        device = _Device(connection, described.columns, described.key, described)
+    with paged_device(reader, image, what) as opened:
+        device = _Device(*opened)
         rows = []
         for row in _pages(device, question):
             rows.append(row)
@@ -132,10 +130,10 @@ def _read(
 
 def _pages(device: _Device, question: Question) -> Iterator[DataRow]:
     """The rows that are asked for, and perhaps more behind them."""
-    if question.variable is not None and "variable" not in device.columns:
+    if question.variable is not None and "variable" not in device.shape.columns:
         return
     spanned = question.since is not None or question.until is not None
-    if "time" not in device.columns:
+    if "time" not in device.shape.columns:
         if not spanned:
             yield from _by_place(device, question, "1", "none")
         return
@@ -188,10 +186,10 @@ def _select(
     if question.variable is not None:
         where, values = [*where, "variable = ?"], [*values, question.variable]
         leading = ["variable", "time"]
-    others = [name for name in device.columns if name not in _NAMED]
-    named = [quote(name) if name in device.columns else "NULL" for name in _NAMED]
-    source = device.described.source(*leading)
-    if device.key == "id":  # WITHOUT ROWID: rows are counted off in the order of their ids
+    others = [name for name in device.shape.columns if name not in _NAMED]
+    named = [quote(name) if name in device.shape.columns else "NULL" for name in _NAMED]
+    source = device.shape.source(*leading)
+    if device.shape.key == "id":  # WITHOUT ROWID: rows are counted off in the order of their ids
         source = f"(SELECT row_number() OVER (ORDER BY id) AS place, * FROM {source})"  # noqa: S608
     listed = ", ".join([device.place, *map(_typed, [*named, *map(quote, others)])])
     statement = (
@@ -208,15 +206,15 @@ def _variables(device: _Device, rows: int) -> Iterator[VariableFacts]:
 
     Their rows are counted where that does not take long, or nothing else can be done.
     """
-    if "variable" not in device.columns:
+    if "variable" not in device.shape.columns:
         return
-    source = device.described.source("variable", "time")
+    source = device.shape.source("variable", "time")
     if rows > _MOST_COUNTED and "INDEXED BY" in source:
         yield from _named_variables(device, source)
         return
-    times = ("iif(time < '', time, NULL)",) * 2 if "time" in device.columns else ("NULL", "NULL")
+    time = "iif(time < '', time, NULL)" if "time" in device.shape.columns else "NULL"
     for *name, count, first, last in device.connection.execute(
-        f"SELECT {_typed('variable')}, count(*), min({times[0]}), max({times[1]}) "  # noqa: S608
+        f"SELECT {_typed('variable')}, count(*), min({time}), max({time}) "  # noqa: S608
         f"FROM {source} GROUP BY variable ORDER BY variable"
     ):
         (variable,) = _values(name)
@@ -230,7 +228,8 @@ def _named_variables(device: _Device, source: str) -> Iterator[VariableFacts]:
         f"SELECT {_typed('variable')} FROM {source} WHERE variable {{}} ORDER BY variable LIMIT 1"  # noqa: S608
     )
     end = f"SELECT time FROM {source} WHERE variable {{}} AND time < '' ORDER BY time {{}} LIMIT 1"  # noqa: S608
-    found = execute(leap.format("IS NULL")).fetchone() or execute(leap.format("> ''")).fetchone()
+    some = leap.format("IS NOT NULL")
+    found = execute(leap.format("IS NULL")).fetchone() or execute(some).fetchone()
     for _ in range(_MOST_NAMED):
         if found is None:
             return
@@ -242,8 +241,8 @@ def _named_variables(device: _Device, source: str) -> Iterator[VariableFacts]:
         ]
         (variable,) = _values([value, kind])
         yield VariableFacts(variable, None, ends[0][0], ends[1][0])
-        after = "> ''" if kind == "null" else f"> {bound}"
-        found = execute(leap.format(after), () if kind == "null" else (value,)).fetchone()
+        further = (some, ()) if kind == "null" else (leap.format(f"> {bound}"), (value,))
+        found = execute(*further).fetchone()
 
 
 def _typed(column: str) -> str:

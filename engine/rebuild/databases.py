@@ -28,7 +28,7 @@ from engine.rebuild.complete import (
     renew_pages,
 )
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
-from engine.repository.manifest import LIST_NAMES, Image
+from engine.repository.manifest import Image
 from engine.repository.repository import ChunkLost
 
 
@@ -142,17 +142,9 @@ def named(job: Rebuild) -> Iterator[None]:
 
 def _read_pages(image: Image, first: int, count: int) -> None:
     """Read pages of an image into the buffer. Raises `ChunkLost`."""
-    chunk = setup.repository.chunk_length(image.page_size)
-    offset, end = (first - 1) * image.page_size, (first - 1 + count) * image.page_size
-    low, high = offset // chunk, -(-end // chunk)
-    lists = [
-        setup.reader.read_list(image, number)
-        for number in range(low // LIST_NAMES, (high - 1) // LIST_NAMES + 1)
-    ]
-    skip = low - low // LIST_NAMES * LIST_NAMES
-    names = np.frombuffer(b"".join(lists), np.uint8).reshape(-1, 16)[skip : skip + high - low]
-    setup.buffer[: end - offset + PADDING] = 0
-    setup.reader.read_into(names, chunk, setup.buffer[: end - offset].data)
+    size = count * image.page_size
+    setup.buffer[: size + PADDING] = 0
+    setup.reader.read_pages(image, first, count, setup.buffer[:size].data)
 
 
 def _write(path: Path, data: memoryview, offset: int) -> None:

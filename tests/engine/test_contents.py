@@ -31,6 +31,8 @@ HOSTILE = (
     ("emoji 🌡️", "🧊", 0),
     ("blob", b"\x00\xff\r", 1),
     ("nothing", None, None),
+    (None, "x", 2),
+    ("", "x", 3),
     ("later than any number", "x", "yesterday"),
     (b"\xff", "x", b"\xfe"),
     ("'; DROP TABLE data; --", "x", None),
