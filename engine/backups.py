@@ -186,6 +186,16 @@ class Backups(Session):
             raise no_backup(ref)
         return found
 
+    async def _check_still_there(self, *backups: Backup) -> None:
+        """Raise `NotFound` for a backup that was removed while it was read: it is not damaged."""
+        there = await asyncio.to_thread(self._repository.manifests)
+        for backup in backups:
+            if backup.id not in there:
+                raise NotFound(
+                    f"The backup {backup.id} was removed while it was read.",
+                    hint="A clean-up removes those that are not to be kept. Choose another one.",
+                )
+
 
 def device_facts(device: DeviceEntry) -> DeviceFacts:
     """A device of a backup, as its manifest tells it."""

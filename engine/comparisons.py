@@ -51,7 +51,13 @@ class Comparisons(Backups):
                 theirs = await asyncio.to_thread(repository.manifest, after.backup.id)
             from engine.comparison import Sides, compare
 
-            return await compare(repository, Sides(ours, theirs, after is None), scratch, report)
+            sides = Sides(ours, theirs, after is None)
+            try:
+                return await compare(repository, sides, scratch, report)
+            except RepositoryDamaged:
+                both = (before, after) if after is not None else (before,)
+                await self._check_still_there(*(found.backup for found in both))
+                raise
 
     @contextlib.asynccontextmanager
     async def _aside(self) -> AsyncIterator[Path]:

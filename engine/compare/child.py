@@ -5,8 +5,10 @@ Importing this is cheap, for the parent does: what a task needs is imported wher
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from engine.errors import RepositoryDamaged
 from engine.model import RowChanges
@@ -15,6 +17,8 @@ from engine.repository.repository import ChunkReader, Repository
 
 if TYPE_CHECKING:
     from engine.compare.main import MainChanges
+
+T = TypeVar("T")
 
 # What a child imports before anything is asked of it.
 NEEDED = ("engine.compare.images", "engine.compare.main", "engine.repository.index")
@@ -40,15 +44,33 @@ class _Setup:
 
 def configure(repository: Repository, scratch: str) -> None:
     """Set this process up; `scratch` is a private folder for temporary files."""
+    _Setup.repository, _Setup.scratch = repository, Path(scratch)
+    _look()
+
+
+def _look() -> None:
+    """Look where chunks are."""
     from engine.repository.index import load_index
 
-    _Setup.repository, _Setup.scratch = repository, Path(scratch)
-    index = load_index(repository.storage, repository.keys)
-    _Setup.reader = ChunkReader(repository, index)
+    repository = _Setup.repository
+    _Setup.reader = ChunkReader(repository, load_index(repository.storage, repository.keys))
+
+
+def _found(work: Callable[[], T]) -> T:
+    """Do some work; what is not found is looked for once more: a clean-up may have moved it."""
+    try:
+        return work()
+    except RepositoryDamaged:
+        _look()
+        return work()
 
 
 def compare_device(pair: Pair) -> RowChanges:
     """Compare the rows of a device. Raises `RepositoryDamaged`, naming it."""
+    return _found(partial(_compare_device, pair))
+
+
+def _compare_device(pair: Pair) -> RowChanges:
     from engine.compare.images import compare_images
     from engine.compare.tables import compare_tables
     from engine.pages.header import NotCanonical
@@ -66,6 +88,10 @@ def compare_device(pair: Pair) -> RowChanges:
 
 def compare_main(before: Image, after: Image) -> MainChanges:
     """Compare two main databases. Raises `RepositoryDamaged`."""
+    return _found(partial(_compare_main, before, after))
+
+
+def _compare_main(before: Image, after: Image) -> MainChanges:
     from engine.compare.main import changes_between
     from engine.rebuild.stored import opened
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -146,6 +147,22 @@ async def test_what_cannot_be_compared_is_told(world: World) -> None:
         await engine.forget("Plant")
         with pytest.raises(NotFound, match="no project as it is now"):
             await engine.compare(first.id)
+
+
+async def test_a_backup_that_is_removed_meanwhile_is_not_called_damaged(world: World) -> None:
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        first = await backed_up(engine)
+        alter(world)
+        second = await backed_up(engine)
+
+        def remove(progress: Progress) -> None:
+            if progress.stage == "comparing":
+                world.repository().remove_manifest(second.id)
+                shutil.rmtree(world.home / "repository" / "packs", ignore_errors=True)
+
+        with pytest.raises(NotFound, match="was removed while it was read"):
+            await engine.compare(first.id, second.id, report=remove)
 
 
 async def test_a_comparison_that_is_cancelled_leaves_nothing(world: World) -> None:
