@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from engine.children import Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import Progress
+from engine.pages.header import NotCanonical
 from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
@@ -99,15 +101,22 @@ class Reading:
             wanted = [(device.id, device.name) for device in before.values()]
         self._leave_out(main.unusable if main is not None else ())
         names = dict(wanted)
-        to_read = []
+        to_read, largest = [], 0
         for device in names:
             path = self._instance.device_file(device)
             if device not in before or device in self._changes.devices:
                 to_read.append(device)
                 with contextlib.suppress(OSError):  # told when it is read
-                    self._total += path.stat().st_size
+                    size = path.stat().st_size
+                    self._total, largest = self._total + size, max(largest, size)
         self._tell()
-        results = await together(self._read_device(device, names[device]) for device in to_read)
+        reading = together(self._read_device(device, names[device]) for device in to_read)
+        if largest > tasks.SLICE:
+            # What children tell of a large one needs numpy here: it is loaded while they begin.
+            loading = asyncio.to_thread(importlib.import_module, "engine.pages.canonical")
+            results, _ = await asyncio.gather(reading, loading)
+        else:
+            results = await reading
         reads = dict(zip(to_read, results, strict=True))
         if self._damaged and not self._without_damaged:
             raise self._refusal()
@@ -175,19 +184,17 @@ class Reading:
 
     async def _read(self, path: Path, way: Way = Way.USUAL) -> Read:
         """Read one database, in slices where it is large."""
-        from engine.pages.accounting import IndexDamaged
-        from engine.pages.header import NotCanonical
-
         begun = await self._children.run(tasks.begin, str(path), way=way)
         if isinstance(begun, Read):
             self._advance(begun.image.size)
             return begun
         try:
             read = await self._read_slices(begun)
-        except IndexDamaged:
-            return await self._read(path, Way.TABLE_ONLY)
-        except NotCanonical:
-            return await self._read(path, Way.AS_IS)
+        except NotCanonical as error:
+            from engine.pages.accounting import IndexDamaged
+
+            remaining = Way.TABLE_ONLY if isinstance(error, IndexDamaged) else Way.AS_IS
+            return await self._read(path, remaining)
         finally:
             if begun.path != str(path):
                 await asyncio.to_thread(Path(begun.path).unlink, missing_ok=True)
@@ -195,11 +202,8 @@ class Reading:
 
     async def _read_slices(self, begun: Opening) -> Read:
         """Read a large database. Raises `NotCanonical` where that has to be in another way."""
-        from engine.pages.header import NotCanonical
-        from engine.snapshot.child import SLICE
-
         plan = begun.plan
-        pages = SLICE // plan.page_size
+        pages = tasks.SLICE // plan.page_size
 
         async def one(first: int) -> Slice:
             count = min(pages, plan.page_count + 1 - first)

@@ -91,9 +91,6 @@ def _create(target: Path) -> None:
 
 
 def _prepare(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
-    for setting in ("page_size", "encoding", "user_version", "application_id"):
-        (value,) = source.execute(f"PRAGMA {setting}").fetchone()
-        fresh.execute(f"PRAGMA {setting} = '{value}'")
     # the file is thrown away when anything fails, and what is stored was checked where it came from
     for setting in (
         "journal_mode = OFF",
@@ -104,6 +101,9 @@ def _prepare(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
         "trusted_schema = OFF",
     ):
         fresh.execute(f"PRAGMA {setting}")
+    for setting in ("page_size", "encoding", "user_version", "application_id"):
+        (value,) = source.execute(f"PRAGMA {setting}").fetchone()
+        fresh.execute(f"PRAGMA {setting} = '{value}'")
 
 
 def _copy_schema(source: sqlite3.Connection, fresh: sqlite3.Connection) -> tuple[str, ...]:

@@ -15,8 +15,7 @@ from engine.repository.repository import Repository
 from engine.snapshot.live import LiveFile
 from engine.snapshot.results import Measured
 from engine.snapshot.store import ChunkStore, measure
-
-SLICE = 8 << 20  # bytes read at once
+from engine.snapshot.tasks import SLICE as SLICE
 
 
 class Setup:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from engine.pages.canonical import Plan
     from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice, Way
 
+SLICE = 8 << 20  # bytes of a database that are read at once
+
 # What a child imports before anything is asked of it; the main database is often as it was.
 NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
 NEEDED_FOR_MAIN = ("engine.snapshot.main",)
