@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from engine.errors import Invalid
 
@@ -24,4 +24,4 @@ def check_span(since: datetime | None, until: datetime | None) -> None:
 
 def milliseconds(moment: datetime | None) -> int | None:
     """A moment as epoch milliseconds, as TagoCore counts time."""
-    return None if moment is None else round(moment.astimezone(UTC).timestamp() * 1000)
+    return None if moment is None else round(moment.timestamp() * 1000)

@@ -11,6 +11,7 @@ from engine.project.instance import MAIN_SETTINGS
 
 Files = Sequence[tuple[str, str]]  # path and text
 _TAGOCORE = "TagoCore"
+_DEEPEST = 40  # levels that are told apart
 
 
 def settings_between(before: Files, after: Files) -> tuple[SettingChange, ...]:
@@ -40,7 +41,9 @@ def _settings(files: Files) -> dict[tuple[str, str], str]:
 
 def _flat(value: object, above: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     """Settings by their names; of a list of modules, each by its id."""
-    if isinstance(value, Mapping):
+    if len(above) > _DEEPEST:
+        yield ".".join(above), value
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, (*above, str(key)))
     elif isinstance(value, list) and all(_has_id(item) for item in value) and value:

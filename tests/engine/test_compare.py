@@ -177,3 +177,6 @@ async def test_a_comparison_that_is_cancelled_leaves_nothing(world: World) -> No
         with pytest.raises(asyncio.CancelledError):
             await work
         assert not list(world.home.glob(".aside-*"))
+    (world.home / ".aside-of-one-that-died" / "repository").mkdir(parents=True)
+    async with world.opened():
+        assert not list(world.home.glob(".aside-*")), "the next one removes it"

@@ -8,24 +8,12 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
+from tui.moments import moment
 from tui.output import layout, print_json, print_lines
 from tui.running import with_engine
 
 _MOST = 1000  # lines of a table where no other number is asked for
 _CHANGED = 6  # the exit code when a line was changed or removed: damage
-
-
-def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
-    """A date, or a date and time, as it is typed; UTC where no other zone is given."""
-    if text is None:
-        return None
-    from datetime import UTC
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter("give a date such as 2026-11-23, or 2026-11-23T03:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command(
@@ -36,8 +24,8 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime
 )
 @click.option("--project", metavar="PROJECT", help="Only what concerns this project.")
 @click.option("--user", metavar="USER", help="Only what this user did or tried.")
-@click.option("--since", metavar="DATE", callback=_moment, help="Only from this moment on (UTC).")
-@click.option("--until", metavar="DATE", callback=_moment, help="Only before this moment (UTC).")
+@click.option("--since", metavar="DATE", callback=moment, help="Only from this moment on (UTC).")
+@click.option("--until", metavar="DATE", callback=moment, help="Only before this moment (UTC).")
 @click.option("--allowed", is_flag=True, help="Only what was allowed.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
 @click.option(
