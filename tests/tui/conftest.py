@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,6 +28,10 @@ sys.path.append(str(Path(__file__).parent))
 from idle import wait_for_idle
 
 from tui.cli import main
+
+if TYPE_CHECKING:
+    from emulator import Emulator
+    from ssh_support import Server
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = ROOT / "tests" / "data" / "instance"
@@ -320,3 +324,30 @@ def restored(backstay: Runner) -> str:
     answer = backstay("restore", "Plant 7@latest", "--name", name, "--accept-cost", "49.00")
     assert answer.code == 0, answer.err
     return name
+
+
+@pytest.fixture
+def server(backstay: Runner, tmp_path: Path) -> Iterator[Server]:
+    """A server for the prepared home, which lets in ana, an owner, and joao, a collaborator."""
+    from ssh_support import Server, require_sshd
+
+    require_sshd()
+    with Server(tmp_path / "server", backstay.home) as running:
+        running.let_in("ana", "joao")
+        yield running
+
+
+@pytest.fixture
+def terminal(server: Server) -> Iterator[Callable[..., Emulator]]:
+    """Comes in as somebody, on a terminal."""
+    from emulator import Emulator
+
+    opened: list[Emulator] = []
+
+    def start(user: str, *options: str, **more: object) -> Emulator:
+        opened.append(Emulator(*server.line(user, "-tt", *options), **more))  # type: ignore[arg-type]  # as given
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.__exit__()
