@@ -269,6 +269,12 @@ class Backstay(App[int]):
             text = f"Exported to {report.file}: {written}. Checksums are in {report.checksums}."
             self.notify(text, timeout=20, markup=False)
 
+    def open_transfer(self, *, source: str | None = None, target: str | None = None) -> None:
+        """Ask what is to be moved from a project into another; ids to begin with."""
+        from tui.screens.transfer import TransferPage
+
+        self.push_screen(TransferPage(source=source, target=target))
+
     def open_job(self, job: str) -> None:
         """Show a job: how far it is, and what came of it."""
         from tui.screens.job import JobPage

@@ -100,23 +100,14 @@ def command(
 def _lines(report: TransferReport) -> list[str]:
     from tui.table import Column, table
     from tui.views.facts import folded, notes
-    from tui.wording import NONE, counted, duration
+    from tui.views.transfers import effort, summary, worth_telling
+    from tui.wording import NONE
 
     width = layout()
-    verb = "would be moved" if report.dry_run else "were moved"
-    there = f"{report.already_there:,} are there already"
-    refused = f", {report.refused:,} are refused" if report.refused else ""
-    said = (
-        f"{report.copied:,} rows of {counted(len(report.devices), 'device')} {verb} from "
-        f"{report.source} into {report.target}; {there}{refused}."
-    )
-    lines = folded(plain(said), width)
+    lines = folded(plain(summary(report)), width)
     if not report.dry_run:
-        lines.append(
-            f"It took {duration(report.seconds)}; no database was held longer than "
-            f"{report.longest_lock * 1000:.0f} ms."
-        )
-    shown = [line for line in report.devices if line.copied or line.already_there or line.reason]
+        lines.append(effort(report))
+    shown = worth_telling(report)
     if shown:
         columns = [
             Column("Device", least=12),

@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 
 
 class JobPage(Page[Shown]):
-    """Follows a job until it ends; a restore that succeeded goes on to its report.
+    """Follows a job until it ends; a restore or a transfer that succeeded goes on to its report.
 
     Leaving the page leaves the job alone.
     """
@@ -119,6 +119,8 @@ class JobPage(Page[Shown]):
             lines.tell(running(job, lines.room, stopping=self._stopping))
         elif job.state is JobState.SUCCEEDED and job.kind is JobKind.RESTORE and self.is_active:
             self._go_on_to_report()
+        elif job.state is JobState.SUCCEEDED and job.kind is JobKind.TRANSFER and self.is_current:
+            self._go_on_to_transferred()
         else:
             lines.tell(ended(job, data.outcome, lines.room))
 
@@ -126,6 +128,11 @@ class JobPage(Page[Shown]):
         from tui.screens.report import ReportPage
 
         self.app.switch_screen(ReportPage(self.job))
+
+    def _go_on_to_transferred(self) -> None:
+        from tui.screens.transferred import TransferredPage
+
+        self.app.switch_screen(TransferredPage(self.job))
 
     def refuse(self, error: BackstayError) -> None:
         """Say in place of the job that it is not to be seen."""

@@ -13,6 +13,7 @@ from engine import (
     Health,
     HealthState,
     Invitation,
+    Origin,
     Project,
     ProjectState,
     Role,
@@ -59,6 +60,7 @@ class ProjectsPage(ListPage[Shown]):
         Binding("c", "costs", "costs", tooltip="What projects cost"),
         Binding("J", "jobs", "jobs", tooltip="The jobs of all projects that you own"),
         Binding("A", "audit", "audit", show=False, tooltip="Who did what, and what was refused"),
+        Binding("m", "move_data", "move data", tooltip="Move data from or into the project"),
         Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
     ]
     follows = True
@@ -185,6 +187,9 @@ class ProjectsPage(ListPage[Shown]):
         if action == "wake":
             project = self.selected
             return project is not None and project.quiet and project.role is Role.OWNER
+        if action == "move_data":
+            project = self.selected
+            return project is not None and project.role is Role.OWNER and self._owns_several()
         if action == "invitations":
             return self.data is not None and bool(self.data.invitations)
         return super().check_action(action, parameters)
@@ -213,6 +218,18 @@ class ProjectsPage(ListPage[Shown]):
         self.app.push_screen(
             Confirm(f"Wake {name}?", _WAKING, f"Wake {name}", "Leave it quiet"), agreed
         )
+
+    def _owns_several(self) -> bool:
+        projects = self.data.projects if self.data is not None else ()
+        return sum(project.role is Role.OWNER for project in projects) > 1
+
+    def action_move_data(self) -> None:
+        """Ask what is to be moved out of a project that was restored, or into one in use."""
+        project = self.selected
+        if project is not None and project.origin is Origin.RESTORED:
+            self.backstay.open_transfer(source=project.id)
+        elif project is not None:
+            self.backstay.open_transfer(target=project.id)
 
     def action_invitations(self) -> None:
         """Show what the user is invited to."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
-from textual import events
+from textual import events, work
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
@@ -28,6 +29,10 @@ class _Step(NamedTuple):
     text: str
     key: str
     done: bool = False
+    at_will: bool = False  # it need not be done, and has no place in the order
+
+
+_MOVE = _Step("Or move its data into the project in use", "press m", at_will=True)
 
 
 class Scroll(VerticalScroll):
@@ -49,6 +54,7 @@ class ReportPage(Page[RestoreReport]):
         Binding("t", "tokens", "tokens"),
         Binding("a", "code", "code"),
         Binding("w", "wake", "wake"),
+        Binding("m", "move_data", "move data", tooltip="Move its data into a project in use"),
         Binding("y", "copy_folder", "copy folder"),
         Binding("escape", "back", "back"),
     ]
@@ -116,7 +122,7 @@ class ReportPage(Page[RestoreReport]):
             return data is not None and bool(_code(data))
         if action == "wake":
             return data is not None and data.project.quiet
-        if action == "copy_folder":
+        if action in ("copy_folder", "move_data"):
             return data is not None
         return super().check_action(action, parameters)
 
@@ -133,6 +139,17 @@ class ReportPage(Page[RestoreReport]):
 
         if self.data is not None:
             self.app.push_screen(MissingCodePage(self.job, self.data.project.name))
+
+    @work(exclusive=True, group="move")
+    async def action_move_data(self) -> None:
+        """Ask what of it is to be moved, into the project that it was made of unless told."""
+        data = self.data
+        if data is None:
+            return
+        into = None
+        with contextlib.suppress(BackstayError):  # then it is chosen there
+            into = (await self.backstay.engine.job(self.job)).project
+        self.backstay.open_transfer(source=data.project.id, target=into)
 
     def action_copy_folder(self) -> None:
         """Copy where the new project is."""
@@ -170,9 +187,13 @@ def _lines(report: RestoreReport, woken: WakeReport | None, room: int) -> list[L
     lines = [*folded(first, room), []]
     steps = _steps(report)
     if steps:
-        lines += [[Cell("To do, in this order", "strong")], *_numbered(steps, room)]
+        lines.append([Cell("To do, in this order", "strong")])
     else:
         lines += folded("Nothing is left to do but to start TagoCore on its folder.", room)
+    lines += _numbered([*steps, _MOVE], room)
+    lines += [
+        [Cell("Or move its data into the project in use" + " " * _GAP), Cell("press m", "dim")]
+    ]
     if woken is not None:
         lines += [[], *_what_woke(woken, room)]
     facts = [
@@ -232,6 +253,8 @@ def _numbered(steps: Sequence[_Step], room: int) -> list[Line]:
     beside = 3 + broadest + _GAP + max(len(step.key) for step in steps) <= room
     for number, step in enumerate(steps, 1):
         first = [Cell("✓  ", "good")] if step.done else [Cell(f"{number}  ")]
+        if step.at_will:
+            first = [Cell("   ")]
         if beside:
             space = " " * (broadest - len(step.text) + _GAP)
             lines.append([*first, Cell(step.text + space), Cell(step.key, "dim")])
