@@ -191,9 +191,6 @@ def _lines(report: RestoreReport, woken: WakeReport | None, room: int) -> list[L
     else:
         lines += folded("Nothing is left to do but to start TagoCore on its folder.", room)
     lines += _numbered([*steps, _MOVE], room)
-    lines += [
-        [Cell("Or move its data into the project in use" + " " * _GAP), Cell("press m", "dim")]
-    ]
     if woken is not None:
         lines += [[], *_what_woke(woken, room)]
     facts = [
@@ -254,9 +251,10 @@ def _numbered(steps: Sequence[_Step], room: int) -> list[Line]:
     for number, step in enumerate(steps, 1):
         first = [Cell("✓  ", "good")] if step.done else [Cell(f"{number}  ")]
         if step.at_will:
-            first = [Cell("   ")]
+            first = []
         if beside:
-            space = " " * (broadest - len(step.text) + _GAP)
+            column = broadest + (3 if step.at_will else 0)
+            space = " " * (column - len(step.text) + _GAP)
             lines.append([*first, Cell(step.text + space), Cell(step.key, "dim")])
         else:
             lines += folded(step.text, room, first=first)
