@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import click
@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 from engine import NotAllowed
 from tui.cli import COMMANDS, root
 from tui.command import Command, Group
+from tui.commands.session import serve
 from tui.invocation import Invocation
 from tui.remote import LONGEST, begin_serving, refuse_options, words_of
 from tui.tokens_file import TokensFile
+
+if TYPE_CHECKING:
+    from conftest import Runner
 
 FIXED = {"home", "as_user"}
 HERE_ONLY = {"adopt", "demo", "worker", "access", "session", "recover"}
@@ -280,3 +284,19 @@ def test_a_process_that_serves_somebody_makes_no_file_by_its_name(
     with pytest.raises(NotAllowed, match="over SSH"), TokensFile(tmp_path / "after"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_an_end_that_cannot_be_noted_is_told_and_changes_no_exit_code(
+    backstay: Runner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tui.remote._process", {"serves": False})
+
+    def run(_: list[str], invocation: Invocation) -> int:
+        (invocation.home / "catalog.db").unlink()
+        return 4
+
+    monkeypatch.setattr("tui.cli.main", run)
+    assert serve(ANA._replace(given_home=str(backstay.home)), "projects", "192.0.2.1 port 5") == 4
+    told = capsys.readouterr().err
+    assert told.startswith("The end of this session is not in the audit trail: The home ")
+    assert told.count("\n") == 1

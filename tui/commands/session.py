@@ -30,12 +30,12 @@ def command(invocation: Invocation) -> None:
     came_from = source()
     clear_environment()
     os.umask(0o077)
-    code = _serve(invocation._replace(remote=True), sent, came_from)
+    code = serve(invocation._replace(remote=True), sent, came_from)
     if code:
         raise click.exceptions.Exit(code)
 
 
-def _serve(invocation: Invocation, sent: str, came_from: str) -> int:
+def serve(invocation: Invocation, sent: str, came_from: str) -> int:
     """Run what was sent, and tell the audit trail; gives its exit code.
 
     Raises what the engine raises where the home cannot be opened.
