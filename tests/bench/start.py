@@ -76,10 +76,15 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=200, help="of the project (200)")
     given = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    work = Path(tempfile.mkdtemp(prefix="backstay-bench-"))
+    run(None, turns=given.turns, devices=given.devices)
+
+
+def run(folder: Path | None, *, turns: int, devices: int = 200) -> None:
+    """Measure and print the table. What it needs is made in `folder`, or in a temporary one."""
+    work = Path(tempfile.mkdtemp(prefix="backstay-bench-", dir=folder))
     try:
-        starts = prepared(work, given.devices)
-        taken = measured(starts, given.turns)
+        starts = prepared(work, devices)
+        taken = measured(starts, turns)
     finally:
         shutil.rmtree(work)
     print_table(starts, taken)

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -44,6 +45,7 @@ def test_every_measure_is_taken_of_every_tool(tmp_path: Path) -> None:
         "run.py",
         *("--size-mb", "1", "--turns", "1", "--days", "2", "--shape", "one", "--peers", "cp"),
         *("--work", str(tmp_path), "--json", str(figures)),
+        *("--plot", str(tmp_path / "figures.svg"), "--start-turns", "1"),
     )
     document = json.loads(figures.read_text())
     ours, copy = document["shapes"]["one"]
@@ -66,8 +68,15 @@ def test_every_measure_is_taken_of_every_tool(tmp_path: Path) -> None:
             assert figure > 0 or (tool is copy and measure.startswith("peak memory"))
             assert measure in printed
     assert ours["figures"]["stored, one day"][0] < copy["figures"]["stored, one day"][0]
+    for ratio in ("x cp -r + sync", "x a process that only walks", "x python -c pass", "Textual"):
+        assert ratio in printed
+    picture = ElementTree.parse(tmp_path / "figures.svg")  # noqa: S314  # our own picture
+    texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count("Backstay") == 7
+    assert f"{ours['figures']['first backup'][0]:.2f} s" in texts
     # The project is kept for the next run, and nothing else is.
-    assert {path.name for path in tmp_path.iterdir()} == {"project-one-1", "figures.json"}
+    kept = {"project-one-1", "figures.json", "figures.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_peers_get_new_ids_and_nothing_else_changes(tmp_path: Path) -> None:
