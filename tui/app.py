@@ -63,6 +63,8 @@ class Backstay(App[int]):
         self, engine: Engine, clock: Clock, *, machine: str, project: Project | None = None
     ) -> None:
         """`machine` is where the app runs; with `project` it begins there."""
+        if not wants_no_colour():
+            os.environ.pop("NO_COLOR", None)  # textual would take an empty one for a wish, too
         super().__init__()
         # Before anything is read of style sheets: a change of theme makes all be read again.
         self.register_theme(THEME)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -201,3 +202,9 @@ def money(amount: Money) -> str:
     sign = _SYMBOLS.get(amount.currency)
     text = amount_text(amount.amount)
     return f"{sign}{text}" if sign else f"{text} {amount.currency}"
+
+
+def short_path(path: Path) -> str:
+    """A path, from ``~`` where it is in the user's own folder."""
+    own = Path.home()
+    return f"~/{path.relative_to(own)}" if path.is_relative_to(own) else str(path)

@@ -16,7 +16,7 @@ from tui.dialogs.confirm import Confirm
 from tui.screens.page import Page
 from tui.widgets.lines import Line, Lines, folded, pairs
 from tui.widgets.rows import Cell
-from tui.wording import counted, duration, listed, money
+from tui.wording import counted, duration, listed, money, short_path
 
 _ACTION, _RETENTION = "action", "data retention"
 _GAP = 3  # columns
@@ -194,7 +194,7 @@ def _lines(report: RestoreReport, woken: WakeReport | None, room: int) -> list[L
     if woken is not None:
         lines += [[], *_what_woke(woken, room)]
     facts = [
-        ("Folder", str(project.path)),
+        ("Folder", short_path(project.path)),
         ("Port", str(report.port)),
         ("From", f"backup {report.backup}"),
     ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from engine import Backup, Invalid, Plan, Project, Storage
 from tui.plain_text import cells
 from tui.screens.schedule_check import Checked
 from tui.screens.schedule_draft import CALLED
 from tui.widgets.told import Block
-from tui.wording import brief, counted, date_alone, date_there, day_there, listed, size
+from tui.wording import brief, counted, date_alone, date_there, day_there, listed, short_path, size
 
 _APART = "   "  # between two moments in a line
 _NAMED = 9  # backups that are named where more would go
@@ -120,12 +119,6 @@ def summary(plan: Plan) -> str:
     if plan.at is None:
         return f"backups by hand only, the most recent {kept} kept."
     return f"every day at {plan.at} ({plan.zone}), the most recent {kept} kept."
-
-
-def short_path(path: Path) -> str:
-    """A path, from ``~`` where it is in the user's own folder."""
-    own = Path.home()
-    return f"~/{path.relative_to(own)}" if path.is_relative_to(own) else str(path)
 
 
 def _moment(moment: datetime, zone: str | None) -> str:

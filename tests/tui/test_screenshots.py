@@ -1,0 +1,28 @@
+"""The pictures that the README shows are those of the app as it is now."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from screenshots.pictures import FOLDER, take_all
+
+ROOT = Path(__file__).parents[2]
+_SHOWN = re.compile(r"!\[[^\]]+\]\(screenshots/([^)]+)\)")
+_AGAIN = "take them anew with: python -m tests.screenshots"
+
+
+def test_no_picture_is_older_than_what_it_shows() -> None:
+    now = take_all()
+    there = {file.name: file.read_text("utf-8") for file in FOLDER.iterdir()}
+    assert there.keys() == now.keys(), _AGAIN
+    old = [name for name, text in now.items() if there[name] != text]
+    assert not old, _AGAIN
+
+
+def test_the_readme_shows_each_picture() -> None:
+    shown = _SHOWN.findall((ROOT / "README.md").read_text("utf-8"))
+    assert sorted(shown) == sorted(file.name for file in FOLDER.iterdir())
