@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tui"))
 from app_support import SMALL, AppHome, pressed, running
 
 from .home import as_always, make_home, restore_under_way
+from .stillness import still
 from .walkthrough import NAME, draw, record
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
@@ -74,4 +75,4 @@ async def _take_all(folder: Path) -> dict[str, str]:
 async def _take(home: AppHome, picture: Picture) -> str:
     async with running(home.path, picture.size) as pilot:
         await pressed(pilot, *picture.keys)
-        return pilot.app.export_screenshot(simplify=True)
+        return await still(pilot, lambda: pilot.app.export_screenshot(simplify=True))

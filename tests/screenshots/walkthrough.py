@@ -20,6 +20,7 @@ from tui.screens.report import ReportPage
 from tui.theme import THEME
 
 from .home import restore_under_way
+from .stillness import still
 
 NAME = "Plant 7 on Monday"
 _LOOK, _READ = 1.4, 3.2  # seconds that a picture stays: one that leads on, one that is to be read
@@ -36,11 +37,9 @@ class Recording:
         self._written: list[tuple[float, str]] = []
         self._now = 0.0
 
-    def add(self, pilot: Pilot[int], seconds: float) -> None:
+    async def add(self, pilot: Pilot[int], seconds: float) -> None:
         """Add what is shown now; it stays for so many seconds."""
-        app = pilot.app
-        console = Console(force_terminal=True, color_system="truecolor", legacy_windows=False)
-        lines = [strip.render(console) for strip in app.screen._compositor.render_strips(app.size)]
+        lines = await still(pilot, lambda: _lines(pilot))
         self._written.append((self._now, "\x1b[?25l\x1b[H" + "\r\n".join(lines)))
         self._now += seconds
 
@@ -54,6 +53,13 @@ class Recording:
         file.write_text("\n".join(json.dumps(each) for each in (head, *events, end)) + "\n")
 
 
+def _lines(pilot: Pilot[int]) -> list[str]:
+    """The screen, line by line, as it is written to a terminal."""
+    app = pilot.app
+    console = Console(force_terminal=True, color_system="truecolor", legacy_windows=False)
+    return [strip.render(console) for strip in app.screen._compositor.render_strips(app.size)]
+
+
 async def record(home: AppHome) -> Recording:
     """Walk through the app. The project is really made; its progress is one that is given."""
     recording = Recording()
@@ -62,7 +68,7 @@ async def record(home: AppHome) -> Recording:
 
         async def show(*keys: str, seconds: float = _LOOK) -> None:
             await pressed(pilot, *keys)
-            recording.add(pilot, seconds)
+            await recording.add(pilot, seconds)
 
         await show()
         await show("down", seconds=_LOOK / 2)
@@ -71,7 +77,7 @@ async def record(home: AppHome) -> Recording:
         await show("n")
         await pressed(pilot, *["backspace"] * len("restored 2"))
         await _type(pilot, recording, NAME.removeprefix("Plant 7 "))
-        recording.add(pilot, _READ)
+        await recording.add(pilot, _READ)
         await show("enter", seconds=_READ)
         await show("tab")
         await _show_progress(home, recording)
@@ -80,7 +86,7 @@ async def record(home: AppHome) -> Recording:
         while not shows(pilot, ReportPage):
             await settled(pilot)
         await settled(pilot)
-        recording.add(pilot, _READ)
+        await recording.add(pilot, _READ)
         await show("t", seconds=_READ)
     return recording
 
@@ -88,13 +94,13 @@ async def record(home: AppHome) -> Recording:
 async def _type(pilot: Pilot[int], recording: Recording, text: str) -> None:
     for key in text:
         await pressed(pilot, "space" if key == " " else key)
-        recording.add(pilot, _TYPED)
+        await recording.add(pilot, _TYPED)
 
 
 async def _show_progress(home: AppHome, recording: Recording) -> None:
     async with restore_under_way(home, NAME), running(home.path, SMALL) as pilot:
         await pressed(pilot, "J", "enter")
-        recording.add(pilot, _READ)
+        await recording.add(pilot, _READ)
 
 
 def draw(recording: Recording, folder: Path) -> str:

@@ -171,7 +171,7 @@ class AppHome:
         plan = ScheduleRow(time(3), LISBON, NOW - 30 * DAY, 7)
         async with self.catalog() as catalog, catalog.transaction():
             for number in range(projects):
-                project = f"{number:012x}"
+                project = f"d{number:011x}"
                 folder = self.path.parent / project
                 name = f"Line {number:03}"
                 await catalog.projects.add(

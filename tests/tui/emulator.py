@@ -34,6 +34,7 @@ _KEYS = {
     "enter": "\r",
     "escape": "\x1b",
     "tab": "\t",
+    "backspace": "\x7f",
     "ctrl+c": "\x03",
     "ctrl+z": "\x1a",
     "end": "\x1b[F",
@@ -153,6 +154,13 @@ class Emulator:
         """Press keys, and give how many bytes were written until nothing more came."""
         self.press(*keys)
         return self.until_quiet()
+
+    def cost_of_change(self, *keys: str) -> int:
+        """Press keys that change what is shown, and give how many bytes it took until it had."""
+        before, shown = len(self.written), self.text
+        self.press(*keys)
+        self.until(lambda: self.text != shown and not self._read(0.0))
+        return len(self.written) - before
 
     def click(self, column: int, line: int) -> None:
         """Click with the left button, the columns and lines counted from 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -77,15 +77,13 @@ class Cost(Page[Quote]):
 
     def on_mount(self) -> None:
         """Begin at what changes nothing."""
-        super().on_mount()
         self.query_one("#cancel").focus()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Go on where the project was asked for while another screen was in front."""
         if self._job:
+            event.prevent_default()  # nothing is to be read any more
             self._agreed(self._job)
-        else:
-            super().on_screen_resume()
 
     async def read(self) -> Quote:
         """Ask for the price as it is now."""

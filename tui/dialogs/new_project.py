@@ -95,7 +95,6 @@ class NewProject(Page[Offer]):
 
     def on_mount(self) -> None:
         """Begin at the name."""
-        super().on_mount()
         self.field.focus()
 
     @property

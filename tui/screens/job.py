@@ -99,7 +99,6 @@ class JobPage(Page[Shown]):
 
     def on_mount(self) -> None:
         """Begin to follow the job."""
-        super().on_mount()
         self._watch()
         self.set_interval(_EACH, self._read_again_unless_ended)
 

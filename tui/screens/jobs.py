@@ -85,7 +85,6 @@ class JobsPage(ListPage[Asked]):
 
     def on_mount(self) -> None:
         """Begin with the list, and follow what has not ended."""
-        super().on_mount()
         self.set_interval(_EACH, self._follow)
 
     def _follow(self) -> None:

@@ -94,7 +94,6 @@ class ListPage(Page[D]):
 
     def on_mount(self) -> None:
         """Begin with the list."""
-        super().on_mount()
         self._filter_line.display = False
         self.query_one("#summary").display = self.follows
         self.rows.focus()

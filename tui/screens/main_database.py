@@ -91,7 +91,6 @@ class MainDatabasePage(Page[Shown]):
 
     def on_mount(self) -> None:
         """Show nothing to fill in before it is known what there is."""
-        super().on_mount()
         self._display(False)
 
     def _display(self, shown: bool) -> None:

@@ -112,7 +112,10 @@ class Page(Screen[None], Generic[D]):
             super()._compositor_refresh()
 
     def on_mount(self) -> None:
-        """Say where we are, and begin to read."""
+        """Say where we are, and begin to read.
+
+        Textual calls this after the `on_mount` of each subclass; none calls it itself.
+        """
         self.query_one(TopLine).tell(self.where, self.who)
         self.read_soon()
         self.set_timer(_SOON, self._tell_that_it_reads)

@@ -93,7 +93,6 @@ class ReportPage(Page[RestoreReport]):
 
     def on_mount(self) -> None:
         """Let the keys move through it."""
-        super().on_mount()
         self.query_one(Scroll).focus()
 
     def on_resize(self, event: events.Resize) -> None:
