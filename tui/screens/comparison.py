@@ -55,7 +55,6 @@ class ComparisonPage(ListPage[Comparison]):
 
     def on_mount(self) -> None:
         """Begin to compare, and tell how far it is while nothing else is shown."""
-        super().on_mount()
         self.set_interval(_TELL, self._tell_progress)
 
     async def look(self) -> None:
