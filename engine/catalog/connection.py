@@ -39,8 +39,8 @@ _STORAGE = {
     sqlite3.SQLITE_AUTH,
 }
 _DAMAGED_HINT = (
-    "The backups themselves are safe: they are in the repository, and can be recovered from it. "
-    "Keep this file as it is, and do not write over it."
+    "The backups themselves are safe: they are in the repository, and backstay recover makes a new "
+    "home of it. Keep this file as it is, and do not write over it."
 )
 
 

@@ -143,7 +143,7 @@ async def test_a_file_that_is_no_catalog_is_damage_and_is_left_alone(
     with pytest.raises(Damaged) as refused:
         await visit(path)
     assert str(path) in refused.value.message
-    assert "recovered from it" in refused.value.hint
+    assert "backstay recover" in refused.value.hint
     assert bytes_of(path) == content
 
 
