@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ from engine.exporting.listing import DeviceFacts, devices
 from engine.model import HeldItem
 from engine.project.tables import BrokenText, Row, Value, quote
 from engine.rebuild.child import setup
-from engine.rebuild.stored import Stored, opened_device
+from engine.rebuild.stored import IN_MEMORY, Stored, opened_device
 from engine.repository.manifest import Image
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ COLUMNS: dict[str, Kind] = {
 # Milliseconds: from the year 1 to the year 9999, as far as every reader's calendar goes.
 _FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
 _ROWS = 64  # read at once: rows may be wide
-_GROUP_ROWS = 1 << 17  # of a row group, at most
-_GROUP_BYTES = 16 << 20  # of a row group, about: all of it is in memory
+_BATCH_ROWS, _BATCH_BYTES = 1 << 12, 4 << 20  # that are made columns of at once, about
+_GROUP_ROWS, _GROUP_BYTES = 1 << 16, 8 << 20  # of a row group, about: all of it is in memory
 _DEVICE_TIMES = frozenset({"created_at", "updated_at", "last_input", "last_output"})
 _DEVICE_FLAGS = frozenset({"active"})
 _FLAGS = {"1": True, "0": False}
@@ -77,13 +78,23 @@ def write_variables(job: Variables) -> None:
 
     Raises `RepositoryDamaged`, naming the device, where they are not what was backed up.
     """
+    path, small = Path(job.path), job.image.size <= IN_MEMORY
     with opened_device(setup.reader, job.image, Path(job.scratch), job.what) as stored:
-        rows = _write(Path(job.path), job.device, stored)
+        losing_nothing = stored.connection.text_factory
+        try:
+            stored.connection.text_factory = str  # many times as fast, but only for UTF-8
+            rows = _write(path, job.device, stored, small)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0):  # Python's own, of such texts, has no code
+                raise
+            path.unlink()
+            stored.connection.text_factory = losing_nothing
+            rows = _write(path, job.device, stored, small)
     if rows != job.rows:
         raise RepositoryDamaged(f"{job.what} has {rows} rows; {job.rows} were backed up.")
 
 
-def _write(path: Path, device: str, stored: Stored) -> int:
+def _write(path: Path, device: str, stored: Stored, small: bool) -> int:
     import pyarrow as pa
 
     schema = pa.schema(
@@ -95,9 +106,9 @@ def _write(path: Path, device: str, stored: Stored) -> int:
     )
     total = 0
     with _new_file(path, schema) as writer:
-        for rows in _groups(stored):
-            writer.write_table(pa.table(_arrays(device, stored.columns, rows), schema=schema))
-            total += len(rows)
+        for batches in _groups(device, stored, schema, small):
+            writer.write_table(pa.Table.from_batches(batches))
+            total += sum(batch.num_rows for batch in batches)
     return total
 
 
@@ -118,29 +129,49 @@ def _new_file(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
             yield writer
 
 
-def _groups(stored: Stored) -> Iterator[list[Row]]:
+def _groups(
+    device: str, stored: Stored, schema: pa.Schema, small: bool
+) -> Iterator[list[pa.RecordBatch]]:
     """The rows in groups, each of which is small enough to be in memory."""
-    columns = ", ".join(map(quote, stored.columns))
-    reader = stored.connection.execute(
-        f"SELECT {columns} FROM {stored.source()} ORDER BY {stored.key}"  # noqa: S608  # quoted
-    )
-    group: list[Row] = []
-    size = 0
-    while rows := reader.fetchmany(_ROWS):
-        group += rows
-        size += _width(rows)
-        if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+    import pyarrow as pa
+
+    group: list[pa.RecordBatch] = []
+    for rows in _batches(stored, small):
+        group.append(pa.record_batch(_arrays(device, stored.columns, rows), schema=schema))
+        large = sum(batch.nbytes for batch in group) >= _GROUP_BYTES
+        if large or sum(batch.num_rows for batch in group) >= _GROUP_ROWS:
             yield group
-            group, size = [], 0
+            group = []
     if group:
         yield group
 
 
+def _batches(stored: Stored, small: bool) -> Iterator[list[Row]]:
+    """The rows, some at a time: as Python has them they take many times what they take in Arrow.
+
+    All rows of a `small` database are of no concern together.
+    """
+    columns = ", ".join(map(quote, stored.columns))
+    reader = stored.connection.execute(
+        f"SELECT {columns} FROM {stored.source()} ORDER BY {stored.key}"  # noqa: S608  # quoted
+    )
+    at_once = _BATCH_ROWS if small else _ROWS
+    batch: list[Row] = []
+    size = 0
+    while rows := reader.fetchmany(at_once):
+        batch += rows
+        size += 0 if small else _width(rows)
+        if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def _width(rows: Sequence[Row]) -> int:
-    """About how many bytes the rows take."""
+    """About how many bytes the texts of the rows take."""
     values = chain.from_iterable(rows)
-    texts = sum([len(value) for value in values if type(value) is str or type(value) is bytes])
-    return texts + 8 * len(rows) * len(rows[0])
+    return sum([len(value) for value in values if type(value) is str or type(value) is bytes])
 
 
 def _arrays(device: str, columns: Sequence[str], rows: Sequence[Row]) -> list[pa.Array]:
@@ -176,14 +207,11 @@ def _texts(values: Sequence[Value], name: str, other: Other) -> pa.Array:
 
 def _times(values: Sequence[Value], name: str, other: Other) -> pa.Array:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if {int, type(None)}.issuperset(map(type, values)):
-        times = pa.array(values, pa.int64())
-        ends = pc.min_max(times)
-        first, last = ends["min"].as_py(), ends["max"].as_py()
-        if first is None or (first >= _FIRST and last <= _LAST):
-            return times.cast(_arrow("time"))
+        numbers = [value for value in values if isinstance(value, int)]
+        if not numbers or (min(numbers) >= _FIRST and max(numbers) <= _LAST):
+            return pa.array(values, pa.int64()).cast(_arrow("time"))
     return pa.array(_fitting(values, name, _time, other), pa.int64()).cast(_arrow("time"))
 
 
