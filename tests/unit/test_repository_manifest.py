@@ -25,7 +25,7 @@ from engine.repository.manifest import (
     PluginEntry,
     Stamp,
 )
-from engine.repository.manifest_json import decode, encode
+from engine.repository.manifest_json import decode, decode_devices, encode
 from engine.repository.repository import CHUNK_SIZE, Repository, create_repository, open_repository
 
 if TYPE_CHECKING:
@@ -84,6 +84,28 @@ def test_what_was_written_is_read() -> None:
 def test_a_name_that_is_no_unicode_survives() -> None:
     odd = MANIFEST._replace(project_name="\ud800 \x00 \N{ESCAPE}[2J")
     assert decode(encode(odd), BACKUP, CHUNK_SIZE) == odd
+
+
+def test_one_device_is_found_by_its_id_or_name_whatever_names_hold() -> None:
+    first, second = MANIFEST.devices
+    planted = f'{{"id":"{first.id}","name":"x"}}'
+    odd = MANIFEST._replace(
+        project_name=planted, devices=(first, second._replace(name=planted)), notes=(planted,)
+    )
+    for raw in (encode(odd), forged(json.loads(encode(odd)))):  # as it is written, and otherwise
+        for ref in (first.id, first.name, second.id, planted):
+            (found,) = decode_devices(raw, BACKUP, CHUNK_SIZE, ref)
+            assert found in odd.devices
+            assert ref in (found.id, found.name)
+        for ref in ("", "nobody", '"', "\ud800"):
+            assert decode_devices(raw, BACKUP, CHUNK_SIZE, ref) == ()
+        with pytest.raises(RepositoryDamaged, match="another backup"):
+            decode_devices(raw, "ba9876543210", CHUNK_SIZE, first.id)
+    twice = odd._replace(devices=(first, first))
+    assert decode_devices(encode(twice), BACKUP, CHUNK_SIZE, first.id) == (first, first)
+    cut_short = encode(odd)[: encode(odd).index(b'"image"', encode(odd).index(first.id.encode()))]
+    with pytest.raises(RepositoryDamaged):
+        decode_devices(cut_short, BACKUP, CHUNK_SIZE, first.id)
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
