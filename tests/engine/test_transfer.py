@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import sqlite3
 import sys
@@ -313,3 +314,42 @@ def test_one_step_with_nothing_to_bring_changes_no_byte(tmp_path: Path) -> None:
     assert place.done
     assert (place.copied, place.already_there) == (0, place.looked)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_in_whatever_batches_rows_come_none_is_missing_and_none_comes_twice(
+    tmp_path: Path, seed: int, by_time: bool
+) -> None:
+    luck = random.Random(seed)
+    world = make_world(tmp_path)
+    old, new = world.files[0], tmp_path / "new.db"
+    change(old, "DELETE FROM data")
+    times = [*range(1, 80), None, "no date", 2.5, 1e300]
+    rows = [
+        (f"{n:024x}", luck.choice("ab"), luck.choice("12"), luck.choice(times), luck.choice("g "))
+        for n in range(400)
+    ]
+    if luck.random() < 0.5:  # as rows come in, nearly in order
+        rows.sort(key=lambda row: (isinstance(row[3], int), row[3] if row[3] in times[:79] else 0))
+    insert = "INSERT INTO data (id, variable, value, time, `group`) VALUES (?, ?, ?, ?, ?)"
+    with closing(sqlite3.connect(old)) as writer, writer:
+        writer.executemany(insert, rows)
+    shutil.copy(old, new)
+    change(new, "DELETE FROM data", *([] if by_time else ["DROP INDEX data_time_index"]))
+    there = [(f"t{n}", *row[1:]) for n, row in enumerate(luck.sample(rows, 150))]
+    there += [(f"u{n}", *row[1:]) for n, row in enumerate(there[:20])]  # more often than in the old
+    with closing(sqlite3.connect(new)) as writer, writer:
+        writer.executemany(insert, there)
+    prefix = (f"{seed + 1:014x}",)
+    move = Move(str(old), str(new), (), None, None, False, "", True, None, prefix)
+    place = Place(batch=luck.choice((1, 3, 50)))
+    while not place.done:
+        place = step(move, place._replace(batch=min(place.batch, 70)), True)
+    key = "SELECT variable, value, time, `group` FROM data"
+    before, after = Counter(query(old, key)), Counter(query(new, key))
+    were = Counter(query(new, f"{key} WHERE id LIKE 't%' OR id LIKE 'u%'"))
+    assert after == before | were, "of each as many as the project that has more of it"
+    assert place.copied == sum((before - were).values())
+    assert place.copied + place.already_there == place.looked == len(rows)
+    assert len(set(ids(new))) == len(ids(new))
