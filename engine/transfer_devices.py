@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from engine.errors import Failed
-from engine.project.device_database import MUTABLE, create_device_database
+from engine.project.device_database import MUTABLE, create_device_database, make_tables
 from engine.project.ids import new_object_id
 from engine.project.tables import database_errors, quote, read_columns, read_text
 
@@ -201,15 +201,27 @@ def _make_file(path: Path, kind: str) -> None:
     try:
         create_device_database(path, kind)
     except FileExistsError:
-        try:
-            with closing(_reader(str(path))) as connection:
-                empty = connection.execute("SELECT 1 FROM data LIMIT 1").fetchone() is None
-        except sqlite3.Error:
-            empty = False
-        if not empty:
+        if not _is_unused(path, kind):
             raise Failed(
                 f"The file {path.name} of a device that was deleted is in the way."
             ) from None
+
+
+def _is_unused(path: Path, kind: str) -> bool:
+    """Whether a device's database has no rows. One without a table was cut short: it gets its own.
+
+    It is opened to be written: a journal of what was cut short is rolled back by that.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            connection.execute(_BUSY)
+            if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+                return connection.execute("SELECT 1 FROM data LIMIT 1").fetchone() is None
+        make_tables(path, kind)
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _has_parser(connection: sqlite3.Connection) -> bool:

@@ -36,7 +36,13 @@ def create_device_database(path: Path, kind: str) -> None:
     """Make an empty private database for a device, and bring it to disk; it must not be there."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    make_tables(path, kind)
+
+
+def make_tables(path: Path, kind: str) -> None:
+    """Make the table and indexes of a device in a database that has none, wholly or not at all."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for statement in device_schema(kind):
             connection.execute(statement)

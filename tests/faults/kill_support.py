@@ -141,7 +141,7 @@ async def make_stage(folder: Path, library: Path, job: str) -> Stage:
         ) as engine:
             await engine.adopt(stage.source, PROJECT)
             await (await engine.backup(PROJECT)).result()
-            if job == "delete":
+            if job in ("delete", "transfer"):
                 handle = await engine.restore(f"{PROJECT}@latest", COPY, accept_cost=FEE)
                 await handle.result()
     instance = find(stage.source)

@@ -1,6 +1,6 @@
 """One job in a process of its own, for tests that kill it: a backup, a restore, or an adoption.
 
-python one_job.py HOME adopt FOLDER | backup | restore | delete | cleanup
+python one_job.py HOME adopt FOLDER | backup | restore | delete | transfer | cleanup
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ async def main(home: Path, job: str, *arguments: str) -> None:
             await handle.result()
         elif job == "delete":
             await engine.delete(COPY, confirm=COPY)
+        elif job == "transfer":
+            await (await engine.transfer(PROJECT, COPY, create_missing=True)).result()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A transfer that is killed, again and again, and run again: the target is as after a clean run."""
+"""A transfer that is killed, again and again, and run again: the target is as after a clean run.
+
+Here a sample of its write steps; for every one of them: ``pytest tests/faults/every_step.py``.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,18 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
 from promises_support import make_world, query
+from transfer_stage import kill_transfer
 
 from engine.engine import Engine
 from engine.project.instance import find
 
 ROOT = Path(__file__).parents[2]
 DEVICE = "715fbfa93ecad370ed4fa7d3"
+MOST = 8  # steps
 _COLUMNS = "SELECT variable, type, value, `group`, time, metadata, created_at FROM data"
 _MOVE = f"""
 import asyncio, sys
@@ -34,6 +40,14 @@ async def main() -> None:
         print(report.copied)
 asyncio.run(main())
 """
+
+
+async def test_killed_at_a_write_step_and_run_again_it_is_as_after_one_run(tmp_path: Path) -> None:
+    def some(kinds: str) -> list[int]:
+        turns = [at for at, kind in enumerate(kinds, 1) if kind != kinds[at - 2 : at - 1]]
+        return turns[:: max(1, len(turns) // MOST)]
+
+    await kill_transfer(tmp_path, some)
 
 
 def rows_in(database: Path) -> int:
