@@ -117,6 +117,7 @@ def make_device(
     target's device files, `held` the settings that a quiet source holds back. Raises `Failed` where
     the file of a device that was deleted is in the way.
     """
+    mend(source)
     uri = f"{Path(target).absolute().as_uri()}?mode=rw"
     with (
         database_errors("data.db"),
@@ -239,7 +240,20 @@ def _names(connection: sqlite3.Connection, table: str, schema: str) -> list[str]
     return [str(name).lower() for (name,) in found]
 
 
+def mend(database: str) -> None:
+    """Roll back what a program that was killed left half-done, as whoever opens it to write does.
+
+    A connection that only reads cannot, and would fail.
+    """
+    if Path(f"{database}-journal").exists():
+        uri = f"{Path(database).absolute().as_uri()}?mode=rw"
+        with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as opened:
+            opened.execute(_BUSY)
+            opened.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+
 def _reader(database: str) -> sqlite3.Connection:
+    mend(database)
     uri = f"{Path(database).absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None)
     connection.execute(_BUSY)

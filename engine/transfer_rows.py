@@ -17,7 +17,7 @@ from typing import NamedTuple
 from engine.errors import Busy
 from engine.project.demo.chunks import bounds
 from engine.project.tables import database_errors, primary_code, quote
-from engine.transfer_devices import MUTABLE_LIMIT, full_reason
+from engine.transfer_devices import MUTABLE_LIMIT, full_reason, mend
 from engine.transfer_shape import KEY, SAME, affinity, shape_of
 from engine.transfer_turns import HOLD, Slow, Turns
 
@@ -26,8 +26,7 @@ _LONGEST_WAIT = 20.0  # seconds for a target that others hold
 _FIRST_BATCH = 500  # rows
 _SMALLEST_BATCH, _LARGEST_BATCH = 20, 20_000
 _GROWTH = 1.5  # at most, from one batch to the next: the next rows may take longer
-_LARGEST_UNCHOSEN = 4_000  # where none of the rows is chosen
-_BATCH_BYTES = 2_000_000
+_LARGEST_UNCHOSEN, _BATCH_BYTES = 4_000, 2_000_000  # rows where none of them is chosen
 _LONG = ("value", "metadata", "location")  # columns whose texts may be of any length
 _LACKING = "p.origin NOT IN (SELECT origin FROM temp.there)"
 _WANTED = f"NOT p.lost AND {_LACKING}"
@@ -100,8 +99,9 @@ class _Opened:
                 "mmap_size = 67108864",  # more is mapped anew whenever a file grows
             ):
                 database.execute(f"PRAGMA {setting}")
-            origin = f"{Path(move.source).absolute().as_uri()}?mode=ro"
-            database.execute("ATTACH ? AS source", (origin,))
+            mend(move.source)
+            origin = Path(move.source).absolute().as_uri()
+            database.execute("ATTACH ? AS source", (f"{origin}?mode=ro",))
             self.turns = Turns(database)
             self.reason = self._prepare()
         except BaseException:

@@ -76,8 +76,12 @@ async def kill_transfer(folder: Path, steps: Callable[[str], Iterable[int]]) -> 
         stage.reset()
         killed += stage.run("transfer", kill_at=step).killed
         tried += 1
-        async with Engine.open(stage.home, user=OWNER, clock=clock, works=True) as engine:
-            await (await engine.transfer(PROJECT, COPY, create_missing=True)).result()
+        try:
+            async with Engine.open(stage.home, user=OWNER, clock=clock, works=True) as engine:
+                await (await engine.transfer(PROJECT, COPY, create_missing=True)).result()
+        except BaseException as error:
+            error.add_note(f"killed at step {step}: {whole.kinds}")
+            raise
         now = held_by(target(stage))
         assert now.devices == wanted.devices, f"killed at step {step}: {whole.kinds}"
         assert now.tokens == wanted.tokens, f"killed at step {step}: {whole.kinds}"

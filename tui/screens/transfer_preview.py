@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import Binding, BindingType
 
 from engine import BackstayError, Progress, TransferReport
@@ -76,7 +76,7 @@ class TransferPreviewPage(TransferLines):
     async def look(self) -> None:
         """Do not count again whenever something else changes."""
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Nor because of a question that was in front."""
 
     def listed(self, data: TransferReport) -> Listed:
