@@ -200,10 +200,14 @@ async def test_data_is_moved_back_by_keyboard_after_a_question(tmp_path: Path) -
         assert shows(pilot, TransferPreviewPage)
         missing = 100 - len(before)
         assert f"{missing} rows of 1 device would be moved" in seen(pilot)
+        preview = pilot.app.screen
+        assert isinstance(preview, TransferPreviewPage)
+        counted = preview.data
         await pressed(pilot, "enter")
         assert shows(pilot, Confirm)
         await pressed(pilot, "enter")  # Cancel has the focus
         assert shows(pilot, TransferPreviewPage)
+        assert preview.data is counted, "a question is no reason to count anew"
         assert query(file, "SELECT id FROM data") == before
         await pressed(pilot, "enter", "right", "enter")
         await until(pilot, TransferredPage)

@@ -39,6 +39,7 @@ class Page(Screen[None], Generic[D]):
         (0, "-narrow"),
         (110, "-wide"),
     ]
+    READS_AGAIN: ClassVar[bool] = True  # when another screen that was in front is gone
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", tooltip="Go back"),
         Binding("r", "try_again", "try again", tooltip="Try to read it again"),
@@ -122,7 +123,8 @@ class Page(Screen[None], Generic[D]):
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Read again what may have changed while another screen was in front."""
-        if self.read_at is not None:
+        # Not for subclasses to override: Textual calls the handlers of all classes.
+        if self.READS_AGAIN and self.read_at is not None:
             self.read_soon()
 
     def read_soon(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import on, work
 from textual.binding import Binding, BindingType
 
 from engine import BackstayError, Progress, TransferReport
@@ -25,6 +25,7 @@ _NAME = 30  # columns of a project's name on a button
 class TransferPreviewPage(TransferLines):
     """Counts what would come, and moves it when that is agreed to. Counting changes nothing."""
 
+    READS_AGAIN = False  # a question that was in front is no reason to count anew
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "move", "move", tooltip="Move it, after a question"),
         Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
@@ -75,9 +76,6 @@ class TransferPreviewPage(TransferLines):
 
     async def look(self) -> None:
         """Do not count again whenever something else changes."""
-
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
-        """Nor because of a question that was in front."""
 
     def listed(self, data: TransferReport) -> Listed:
         """The devices, and what would come in all."""
