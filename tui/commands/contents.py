@@ -30,7 +30,7 @@ from tui.running import with_engine
 )
 @click.option("--until", metavar="T", callback=moment, help="Only rows before this moment.")
 @click.option("--limit", type=click.IntRange(1, 10_000), metavar="N", help="Rows on a page; 50.")
-@click.option("--before", metavar="PLACE", help="The page behind another, which told its PLACE.")
+@click.option("--before", metavar="PLACE", help="Rows behind this PLACE, which a page tells.")
 @pass_invocation
 def command(
     invocation: Invocation,

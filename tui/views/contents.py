@@ -69,7 +69,7 @@ def _rows(rows: Sequence[DataRow], layout: Layout) -> list[str]:
     columns = [
         Column("Time (UTC)"),
         Column("Variable", least=10),
-        Column("Value", least=12),
+        Column("Value", least=30),
         Column("Unit", drop=3, least=4),
         Column("Group", drop=2),
         Column("Metadata", drop=1, least=12),
