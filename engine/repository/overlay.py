@@ -15,11 +15,14 @@ _MARKS = "damaged/"  # tell of what lies below, and belong there
 
 
 class Overlay:
-    """Keeps the contract of `Storage`, but that it removes and replaces only its own."""
+    """Keeps the contract of `Storage`, but that it removes and replaces only its own.
+
+    And its own is gone after a power cut: nothing of it is to outlive the process.
+    """
 
     def __init__(self, below: Storage, folder: Path) -> None:
         self._below = below
-        self._own = LocalStorage(folder)
+        self._own = LocalStorage(folder, durable=False)
 
     def put(self, name: str, parts: Sequence[Buffer]) -> None:
         """Put into the folder; marks of damage below."""

@@ -68,10 +68,14 @@ class Storage(Protocol):
 
 
 class LocalStorage:
-    """Objects as files in a folder: folders 0700, files 0600, whatever the umask."""
+    """Objects as files in a folder: folders 0700, files 0600, whatever the umask.
 
-    def __init__(self, folder: Path) -> None:
+    Where nothing is to outlive the process, it is not `durable`: then nothing is synced.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self._folder = folder
+        self._durable = durable
 
     @property
     def folder(self) -> Path:
@@ -83,12 +87,12 @@ class LocalStorage:
         target = self._path(name)
         with _explained(f"writing {name}"):
             self._make_folder(target.parent)
-            with _written(target, parts) as temporary:
+            with _written(target, parts, durable=self._durable) as temporary:
                 try:
                     publish(temporary, target)
                 except FileExistsError:
                     raise AlreadyStored(name) from None
-            sync_folder(target.parent)
+            self._sync(target.parent)
 
     def replace(self, name: str, parts: Sequence[Buffer]) -> None:
         """Write a temporary file beside the target, sync it, rename it, sync the folder."""
@@ -96,9 +100,9 @@ class LocalStorage:
         with _explained(f"replacing {name}"):
             if not target.is_file():
                 raise NotStored(name)
-            with _written(target, parts) as temporary:
+            with _written(target, parts, durable=self._durable) as temporary:
                 temporary.rename(target)
-            sync_folder(target.parent)
+            self._sync(target.parent)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read from the file."""
@@ -134,7 +138,7 @@ class LocalStorage:
         gone = contextlib.suppress(FileNotFoundError, NotADirectoryError)
         with _explained(f"removing {name}"), gone:
             target.unlink()
-            sync_folder(target.parent)
+            self._sync(target.parent)
 
     def clean(self) -> None:
         """Remove temporary files."""
@@ -157,7 +161,11 @@ class LocalStorage:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         folder.chmod(0o700)
-        sync_folder(folder.parent)
+        self._sync(folder.parent)
+
+    def _sync(self, folder: Path) -> None:
+        if self._durable:
+            sync_folder(folder)
 
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[int]:
@@ -176,15 +184,19 @@ class LocalStorage:
 
 
 @contextlib.contextmanager
-def _written(target: Path, parts: Sequence[Buffer]) -> Iterator[Path]:
-    """A new private file beside `target`, whole and on disk; what is left of it is removed."""
+def _written(target: Path, parts: Sequence[Buffer], *, durable: bool) -> Iterator[Path]:
+    """A new private file beside `target`, whole and on disk; what is left of it is removed.
+
+    Where it need not be `durable`, it may not be on disk yet.
+    """
     temporary = target.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
             os.fchmod(file, 0o600)
             _write_all(file, parts)
-            os.fsync(file)
+            if durable:
+                os.fsync(file)
         finally:
             os.close(file)
         yield temporary
