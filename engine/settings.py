@@ -8,7 +8,7 @@ hourly_per_gb = "0"         # more for each GB (10^9 bytes) of its databases
 [repository]
 encryption = "aes-256-gcm"  # or "none"
 [snapshot]
-leave_out = "primary-key"   # which indexes a backup leaves out: or "none", or "all"
+leave_out = "all"           # which indexes a backup leaves out: or "primary-key", or "none"
 patience = 10               # seconds that a backup waits for a writer that holds a database
 [notify]
 urls = ["mailto://user:password@example.com"]  # whom to tell what goes wrong: URLs of apprise
@@ -60,7 +60,7 @@ class Settings(NamedTuple):
 
     prices: Prices = _NO_PRICES
     encryption: Encryption = Encryption.AES_256_GCM
-    leave_out: LeaveOut = LeaveOut.PRIMARY_KEY
+    leave_out: LeaveOut = LeaveOut.ALL
     patience: float = PATIENCE
     notify_urls: tuple[Secret, ...] = ()
     healthcheck_url: Secret | None = None
@@ -124,7 +124,7 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
             file,
             "snapshot",
             "leave_out",
-            _section(document, "snapshot").get("leave_out", LeaveOut.PRIMARY_KEY.value),
+            _section(document, "snapshot").get("leave_out", LeaveOut.ALL.value),
             LeaveOut,
         ),
         patience=_patience(file, _section(document, "snapshot")),

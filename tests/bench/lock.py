@@ -49,7 +49,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes-mb", default="100,324,1000")
     parser.add_argument("--backups", type=int, default=3, help="of each size (3)")
-    parser.add_argument("--leave-out", default="primary-key")
+    parser.add_argument("--leave-out", default="all")
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     parser.add_argument("--json", metavar="FILE", help="write all raw figures; - to the screen")
     given = parser.parse_args()

@@ -27,7 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes-mb", default="1000,4000")
     parser.add_argument("--shape", choices=[*SHAPES, "both"], default="both")
-    parser.add_argument("--leave-out", default="primary-key")
+    parser.add_argument("--leave-out", default="all")
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     given = parser.parse_args()
     work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))

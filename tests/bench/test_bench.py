@@ -49,7 +49,7 @@ def test_every_measure_is_taken_of_every_tool(tmp_path: Path) -> None:
     )
     document = json.loads(figures.read_text())
     ours, copy = document["shapes"]["one"]
-    assert ours["tool"] == "backstay, primary-key"
+    assert ours["tool"] == "backstay, all"
     assert copy["tool"] == "cp -r + sync"
     for tool in (ours, copy):
         for measure in (
@@ -108,3 +108,21 @@ def test_looking_inside_and_comparing_are_measured_and_right(tmp_path: Path) -> 
     printed = run("inside.py", *sizes, "--work", str(tmp_path)).splitlines()
     assert printed[0].startswith("newest rows of a device of 5: engine ")
     assert printed[1].startswith("two days of 9 MB, 40 new rows: engine ")
+
+
+def test_every_index_has_its_costs(tmp_path: Path) -> None:
+    printed = run("indexes.py", "--size-mb", "2", "--shape", "one", "--work", str(tmp_path))
+    table = [line.split() for line in printed.splitlines()[3:]]
+    assert [name for name, *_ in table[:-1]] == [
+        "sqlite_autoindex_data_1",
+        "data_variable_value_time_index",
+        "data_variable_time_index",
+        "data_variable_created_at_index",
+        "data_time_index",
+        "data_group_index",
+        "data_created_at_index",
+    ]
+    for _, stored, added, _, _ in table[:-1]:
+        assert float(stored) > 0
+        assert float(added) >= 0
+    assert float(table[-1][-2]) > 0

@@ -27,6 +27,7 @@ from engine import stamps
 from engine.children import Children
 from engine.engine import Engine
 from engine.errors import BackstayError
+from engine.model import LeaveOut
 from engine.project.instance import find
 from engine.repository.manifest import Manifest
 
@@ -70,6 +71,25 @@ async def test_nothing_changed_reads_nothing_and_adds_only_the_manifest(
         assert backup.added == manifest.stat().st_size
         report = await restored(engine, "Copy", backup.id)
         assert all_rows(report.project.path) == all_rows(world.source)
+
+
+@pytest.mark.parametrize("leave_out", [LeaveOut.PRIMARY_KEY, LeaveOut.NONE])
+async def test_a_home_goes_on_where_the_indexes_to_leave_out_change(
+    tmp_path: Path, leave_out: LeaveOut
+) -> None:
+    """As a home does that was made when another choice was the one without a setting."""
+    world = make_world(tmp_path)
+    world.set_prices(f'[snapshot]\nleave_out = "{leave_out.value}"\n')
+    async with world.opened() as engine:
+        await prepared(world, engine)
+        before = (await engine.backups("Plant"))[0]
+        world.set_prices("")
+        after = await backed_up(engine)
+        again = await backed_up(engine)
+        assert again.added < after.added  # what is left out now is used again
+        for number, backup in enumerate((before, after, again)):
+            report = await restored(engine, f"Copy {number}", backup.id)
+            assert all_rows(report.project.path) == all_rows(world.source)
 
 
 async def test_no_backup_adds_more_than_it_occupies(tmp_path: Path) -> None:

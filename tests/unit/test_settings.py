@@ -24,7 +24,7 @@ def test_a_home_without_the_file_has_the_defaults(tmp_path: Path) -> None:
     settings = read_settings(tmp_path)
     assert settings == Settings()
     assert settings.encryption is Encryption.AES_256_GCM
-    assert settings.leave_out is LeaveOut.PRIMARY_KEY
+    assert settings.leave_out is LeaveOut.ALL
     assert settings.patience == 10
     assert not settings.prices.priced
     assert (settings.prices.currency, settings.prices.creation_fee) == ("EUR", Decimal(0))
@@ -47,7 +47,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         [repository]
         encryption = "none"
         [snapshot]
-        leave_out = "all"
+        leave_out = "none"
         patience = 60
         [notify]
         urls = ["json://ana:hunter2@example.com/x", "tgram://123:abc/456"]
@@ -62,7 +62,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.prices.hourly_per_gb == Decimal(2)
     assert settings.prices.priced
     assert settings.encryption is Encryption.NONE
-    assert settings.leave_out is LeaveOut.ALL
+    assert settings.leave_out is LeaveOut.NONE
     assert settings.patience == 60
     assert [url.text for url in settings.notify_urls] == [
         "json://ana:hunter2@example.com/x",
