@@ -18,7 +18,7 @@ from engine.pages.btree import ID_LENGTH, ID_SERIAL, INDEX_INTERIOR, INDEX_LEAF,
 from engine.pages.ids import Runs, make_ids
 
 _RECORD_HEADER = 3  # its own size, the id's type, the rowid's type
-BATCH = 2048  # pages that are built at once
+BATCH = 256  # pages that are built at once
 
 
 @dataclass(frozen=True, slots=True)
