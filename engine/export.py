@@ -292,7 +292,7 @@ class _Export(Restoration):
         return path
 
     async def _database(self, device: DeviceEntry, image: Image, path: Path) -> None:
-        from engine.rebuild import databases
+        from engine.rebuild import databases, large
         from engine.rebuild.child import again
 
         what = named(device)
@@ -307,6 +307,7 @@ class _Export(Restoration):
             [
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
+                asyncio.to_thread(large.remove_runs, path),
             ]
         )
 

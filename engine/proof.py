@@ -138,7 +138,7 @@ class _Proof(Restoration):
         self._damaged += [found[device.id] for device in devices if device.id in found]
 
     async def _prove_device(self, device: DeviceEntry, image: Image) -> None:
-        from engine.rebuild import databases
+        from engine.rebuild import databases, large
 
         path = self._partial / f"{device.id}.db"
         what = named(device)
@@ -157,6 +157,7 @@ class _Proof(Restoration):
             )
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
+            await asyncio.to_thread(large.remove_runs, path)
 
 
 def _empty(folder: Path) -> None:

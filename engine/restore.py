@@ -269,7 +269,7 @@ class Restoration:
             raise one_error(failures, f"of {len(self._manifest.devices)} devices")
 
     async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
-        from engine.rebuild import databases
+        from engine.rebuild import databases, large
 
         path = folder / f"{device.id}.db"
         if device.image is None:
@@ -289,6 +289,7 @@ class Restoration:
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
                 asyncio.to_thread(_sync_file, path),
+                asyncio.to_thread(large.remove_runs, path),
             ]
         )
 

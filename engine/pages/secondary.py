@@ -21,6 +21,7 @@ from engine.pages.records import Field, Rows, Unbuildable, spans
 
 _FEWEST = 4  # entries that a page must have room for
 _ROWID = 8  # bytes that are copied for a rowid, whatever it takes
+_WORD = 8  # bytes that are written at once
 _CHILD = 4  # bytes of a child's number before an entry of an interior page
 _SHORT = 256  # bytes: longer entries are made apart, for others would take as much room
 _MOST_BYTES = 8 << 20  # of entries that are made at once, each counted as long as the longest
@@ -93,11 +94,8 @@ def _made(
     stride = int(payload.max(initial=0)) + 2 + max(_ROWID, *lengths)
     data = np.empty((width.size + 1) * stride, np.uint8)
     at = np.arange(width.size, dtype=np.int64) * stride
-    at = _put_varints(data, at, payload)
-    at = _put_varints(data, at, header)
-    for field in fields:
-        at = _put_varints(data, at, field.serial)
-    at = _put_varints(data, at, rowid_serials(rows.rowids, width))
+    numbers = [payload, header, *(field.serial for field in fields)]
+    at = _put_numbers(data, at, [*numbers, rowid_serials(rows.rowids, width)])
     for field, longest in zip(fields, lengths, strict=True):
         if longest:
             spans(data, longest)[at] = spans(rows.data, longest)[field.at]
@@ -107,8 +105,23 @@ def _made(
     return data, stride
 
 
+def _put_numbers(flat: Bytes, at: Ints, numbers: Sequence[Ints]) -> Ints:
+    """Write numbers below 16,384, or those of longer texts, one behind the other.
+
+    Gives the places behind them. Where all take one byte, eight are written at once.
+    """
+    if len(numbers) <= _WORD and all(int(each.max(initial=0)) < 0x80 for each in numbers):
+        word = np.zeros(at.size, np.int64)
+        for each in reversed(numbers):
+            word = (word << 8) | each
+        spans(flat, _WORD)[at] = word.astype("<i8", copy=False).view(f"V{_WORD}")
+        return at + len(numbers)
+    for each in numbers:
+        at = _put_varints(flat, at, each)
+    return at
+
+
 def _put_varints(flat: Bytes, at: Ints, values: Ints) -> Ints:
-    """Write numbers below 16,384, or those of longer texts; gives the places behind them."""
     is_long = values >= 0x80
     if not bool(is_long.any()):
         flat[at] = values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import glob
 import itertools
 from collections.abc import Callable, Coroutine, Sequence
@@ -51,18 +50,16 @@ async def make(
 ) -> None:
     """Make a large database, which is then to be checked.
 
-    `write` has a child do `databases.write_slice` for so many pages from a page number on. Raises
-    `RepositoryDamaged`, naming the database, where it cannot be made.
+    `write` has a child do `databases.write_slice` for so many pages from a page number on. Files
+    are left beside the database for `remove_runs`: that takes a while, and can be done meanwhile.
+    Raises `RepositoryDamaged`, naming the database, where it cannot be made.
     """
     await children.run(databases.create, job)
     rowids = await together(write(first, count) for first, count in databases.slices(job.image))
     if job.image.id_column is None:
         await children.run(databases.renew, job)
         return
-    try:
-        await build_indexes(children, job, rowids)
-    finally:
-        await asyncio.shield(asyncio.to_thread(_remove_runs, Path(job.path)))
+    await build_indexes(children, job, rowids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ async def build_indexes(
 ) -> None:
     """Build the indexes of a large image whose slices are all written, with new ids.
 
-    `rowids` are those of the slices. Files of runs may be left beside the database when it fails.
+    `rowids` are those of the slices.
     """
     size = job.image.page_size
     plan = await children.run(prepare, job, rowids, limits)
@@ -235,6 +232,7 @@ def finish(job: Rebuild, space: Space, filled: list[_Filled], left: Sequence[Ind
         build_by_sqlite(pages, left)
 
 
-def _remove_runs(path: Path) -> None:
+def remove_runs(path: Path) -> None:
+    """Remove what `make` left beside a database. Blocks."""
     for file in path.parent.glob(f"{glob.escape(path.name)}.*.*"):
         file.unlink()

@@ -232,6 +232,7 @@ class Workbench:
                 return rebuilding.write_slice(job, first, count)
 
             asyncio.run(large.make(Here(), job, write))
+            large.remove_runs(path)
             rebuilding.check_trees_of(job)
             rebuilding.check_rows_of(job)
         return path
