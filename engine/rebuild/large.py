@@ -35,7 +35,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _USUAL = Limits()
-_UNEVEN = 8  # times the size that a part should have: then SQLite builds the index
+_UNEVEN = 4  # times the size that a part should have: then SQLite builds the index
 
 
 class Runner(Protocol):
@@ -149,7 +149,8 @@ def _arrange(
     found = [each for each in divided if each is not None]
     if len(found) < len(divided):
         return {}, list(plan.others)
-    if any(each.last >= after.first for each, after in itertools.pairwise(found)):
+    filled = [each for each in found if each.first <= each.last]
+    if any(each.last >= after.first for each, after in itertools.pairwise(filled)):
         raise NotCanonical("the rows of its table are not in their order")
     arranged: dict[Index, list[Part]] = {}
     for number, index in enumerate(plan.others):

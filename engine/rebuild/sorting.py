@@ -80,7 +80,7 @@ class Run:
 class Divided:
     """The runs of some leaves: one for each index, or None where SQLite has to build it.
 
-    `first` and `last` are the lowest and the highest rowid.
+    `first` and `last` are the lowest and the highest rowid; without rows the first is larger.
     """
 
     runs: tuple[Run | None, ...]
