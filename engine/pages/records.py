@@ -13,7 +13,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Bytes, Ints, leaf_records, local_payload, serial_sizes, varints
+from engine.pages.btree import (
+    Bytes,
+    Ints,
+    ReadPages,
+    be32,
+    leaf_records,
+    local_payload,
+    serial_sizes,
+    varints,
+)
+from engine.pages.header import NotCanonical
+
+_MOST_BYTES = 16 << 20  # of rows that go on on other pages, of those that are read at once
 
 
 class Unbuildable(Exception):
@@ -58,21 +70,31 @@ def no_rows() -> Rows:
     return Rows(np.empty(0, np.uint8), nothing, nothing, nothing)
 
 
-def read_rows(pages: Bytes, beside: Rows | None = None) -> tuple[Rows, NDArray[np.bool_]]:
+def read_rows(
+    pages: Bytes, others: Others, beside: Rows | None = None
+) -> tuple[Rows, NDArray[np.bool_]]:
     """The rows of table leaves, shape (pages, page size), and of `beside`, which these are.
 
-    Of two rows with one rowid, that of `beside` comes first. Raises `Unbuildable` where a row is
-    not whole in its page, and `NotCanonical` where a page is no leaf.
+    Of two rows with one rowid, that of `beside` comes first. What rows have on other pages is read
+    from there. Raises `Unbuildable` where that is too much, and `NotCanonical` where a page is no
+    leaf or a row is not whole.
     """
     count, page_size = pages.shape
     beside = no_rows() if beside is None else beside
-    data = np.concatenate([pages.reshape(-1), beside.data, np.zeros(page_size, np.uint8)])
     every = np.arange(count, dtype=np.int64)
-    payload, rowids, record, counts = leaf_records(data, page_size, every)
-    ends = np.repeat((every + 1) * page_size, counts)
-    inside = (local_payload(payload, page_size) == payload) & (record + payload <= ends)
-    if not bool(inside.all()):
-        raise Unbuildable
+    parts = [pages.reshape(-1), beside.data]
+    flat = np.concatenate([*parts, np.zeros(page_size, np.uint8)])
+    payload, rowids, record, counts = leaf_records(flat, page_size, every)
+    local = local_payload(payload, page_size)
+    is_long = local < payload
+    page_ends = np.repeat((every + 1) * page_size, counts)
+    if bool((record + local + 4 * is_long > page_ends).any()):
+        raise NotCanonical("a row reaches outside its page")
+    long = np.flatnonzero(is_long)
+    if long.size:
+        whole = others.join(flat, record[long], local[long], payload[long])
+        record[long] = flat.size - page_size + np.cumsum(payload[long]) - payload[long]
+        flat = np.concatenate([*parts, whole, np.zeros(page_size, np.uint8)])
     ends = record + payload
     is_beside = np.zeros(rowids.size + beside.rowids.size, np.bool_)
     if beside.rowids.size:
@@ -84,7 +106,39 @@ def read_rows(pages: Bytes, beside: Rows | None = None) -> tuple[Rows, NDArray[n
         order = np.argsort(rowids, kind="stable")
         rowids, record, ends = rowids[order], record[order], ends[order]
         is_beside = is_beside[order]
-    return Rows(data, rowids, record, ends), is_beside
+    return Rows(flat, rowids, record, ends), is_beside
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other pages of a database, on which long rows go on."""
+
+    read: ReadPages
+    page_count: int
+
+    def join(self, flat: Bytes, at: Ints, local: Ints, payload: Ints) -> Bytes:
+        """The records that start at the offsets `at`, whole, one behind the other.
+
+        Of each, `local` bytes are there, and then the number of the page where it goes on.
+        """
+        if int(payload.max()) > _MOST_BYTES or int(payload.sum()) > _MOST_BYTES:
+            raise Unbuildable
+        whole = np.empty(int(payload.sum()), np.uint8)
+        target = np.cumsum(payload) - payload
+        for begin, source, length in zip(target.tolist(), at.tolist(), local.tolist(), strict=True):
+            whole[begin : begin + length] = flat[source : source + length]
+        page, left, target = be32(flat, at + local), payload - local, target + local
+        while page.size:
+            if int(page.min()) < 2 or int(page.max()) > self.page_count:
+                raise NotCanonical("a row goes on on a page that is not there")
+            found = self.read(page)
+            step = np.minimum(left, found.shape[1] - 4)
+            for row, begin, length in zip(found, target.tolist(), step.tolist(), strict=True):
+                whole[begin : begin + length] = row[4 : 4 + length]
+            goes_on = left > step
+            page = be32(found.reshape(-1), np.arange(page.size) * found.shape[1])[goes_on]
+            left, target = (left - step)[goes_on], (target + step)[goes_on]
+        return whole
 
 
 def read_fields(rows: Rows, columns: Iterable[int]) -> dict[int, Field]:

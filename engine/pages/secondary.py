@@ -3,8 +3,8 @@
 An index b-tree keeps each entry once: the last of each page but the last page's stands on the level
 above. In a page the entries lie in their order, one behind the other, up to its end.
 
-What is not known here, SQLite has to build: indexes over rows that go on on other pages, and those
-whose entries are so long that they would go on on other pages.
+What is not known here, SQLite has to build: indexes whose entries are so long that they would go on
+on other pages.
 """
 
 from __future__ import annotations

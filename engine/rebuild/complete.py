@@ -17,7 +17,7 @@ from engine.pages.header import NotCanonical
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids
 from engine.pages.index import Tree, build_index, plan_tree
 from engine.pages.order import Sorter
-from engine.pages.records import Unbuildable, read_fields, read_rows
+from engine.pages.records import Others, Unbuildable, read_fields, read_rows
 from engine.pages.secondary import fill, lay_out, make_entries
 from engine.pages.shape import Index, Shape, read_shape
 from engine.rebuild.pages import Pages
@@ -95,7 +95,7 @@ def _build_others(
     header = pages.header()
     leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
     try:
-        rows, _ = read_rows(pages.read(leaves))
+        rows, _ = read_rows(pages.read(leaves), Others(pages.read, header.page_count))
         fields = read_fields(rows, columns)
     except Unbuildable:
         return list(indexes)

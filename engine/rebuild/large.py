@@ -117,8 +117,7 @@ async def build_indexes(
             await together(
                 children.run(
                     sorting.divide,
-                    job.path,
-                    size,
+                    job,
                     plan.leaves[first : first + each],
                     plan.columns,
                     splitters,
@@ -132,7 +131,7 @@ async def build_indexes(
         parts, left = _arrange(plan, divided, size, limits)
 
     async def collect(index: Index, of: list[Part]) -> _Filled:
-        above = await together(children.run(sorting.collect, job.path, size, part) for part in of)
+        above = await together(children.run(sorting.collect, job, part) for part in of)
         return _Filled(index.root, np.concatenate([part.numbers for part in of]), above)
 
     filled = await together(collect(index, of) for index, of in parts.items())
@@ -207,7 +206,7 @@ def prepare(job: Rebuild, rowids: list[Rowids], limits: Limits) -> _Plan:
             leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
             of = [index.columns or () for index in buildable]
             try:
-                splitters = sorting.sample(pages, header.page_size, leaves, merged.rows, of, limits)
+                splitters = sorting.sample(pages, leaves, merged.rows, of, limits)
             except Unbuildable:
                 buildable = []
         left = tuple(index for index in others if index not in buildable)

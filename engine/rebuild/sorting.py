@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from engine.pages.btree import Bytes, Ints
 from engine.pages.order import Sorter
-from engine.pages.records import Rows, Unbuildable, entry_fields, read_fields, read_rows, spans
+from engine.pages.records import (
+    Others,
+    Rows,
+    Unbuildable,
+    entry_fields,
+    read_fields,
+    read_rows,
+    spans,
+)
 from engine.pages.secondary import (
     Entries,
     Layout,
@@ -32,6 +40,7 @@ from engine.pages.secondary import (
     pack,
     room,
 )
+from engine.rebuild.databases import Rebuild, named
 from engine.rebuild.pages import PagesInFile, read_into, write_all
 
 _LEAVES_PER_PART = 16  # that are looked at for splitters
@@ -150,28 +159,26 @@ class Runs:
 
 
 def sample(
-    pages: PagesInFile,
-    page_size: int,
-    leaves: Ints,
-    rows: int,
-    of: Sequence[Columns],
-    limits: Limits,
+    pages: PagesInFile, leaves: Ints, rows: int, of: Sequence[Columns], limits: Limits
 ) -> Splitters:
     """Choose rows of a table that divide indexes over these columns into parts of about one size.
 
-    Raises `Unbuildable` where the table's rows are not whole in its leaves.
+    Raises `Unbuildable` where its rows are too long.
     """
+    header = pages.header()
     parts = rows // limits.rows + 1
     looked_at = np.linspace(0, leaves.size - 1, min(leaves.size, _LEAVES_PER_PART * parts))
-    found, _ = read_rows(pages.read(leaves[looked_at.astype(np.int64)]))
-    step = max(1, found.at.size // (_ROWS_PER_PART * parts))
-    found = Rows(found.data, found.rowids[::step], found.at[::step], found.ends[::step])
+    others = Others(pages.read, header.page_count)
+    found, _ = read_rows(pages.read(leaves[looked_at.astype(np.int64)]), others)
+    short = np.flatnonzero(found.ends - found.at <= header.page_size)
+    short = short[:: max(1, short.size // (_ROWS_PER_PART * parts))]
+    found = Rows(found.data, found.rowids[short], found.at[short], found.ends[short])
     fields = read_fields(found, {column for columns in of for column in columns})
     sorter = Sorter(found.data, fields)
     chosen = []
     for columns in of:
         try:
-            entries = make_entries(found, [fields[column] for column in columns], page_size)
+            entries = make_entries(found, [fields[column] for column in columns], header.page_size)
             order = sorter.order(columns)
         except Unbuildable:  # `divide` will come upon that, too
             chosen.append(np.empty(0, np.int64))
@@ -185,13 +192,16 @@ def sample(
 
 
 def divide(
-    path: str, page_size: int, leaves: Ints, of: Sequence[Columns], splitters: Splitters
+    job: Rebuild, leaves: Ints, of: Sequence[Columns], splitters: Splitters
 ) -> Divided | None:
-    """Write the runs of some leaves; None where their rows are not whole in them."""
-    raw = PagesInFile(Path(path), page_size).read(leaves)
+    """A task: write the runs of some leaves; None where their rows are too long."""
+    size = job.image.page_size
+    pages = PagesInFile(Path(job.path), size)
     try:
-        rows, is_splitter = read_rows(raw, splitters.rows)
-        fields = read_fields(rows, {column for columns in of for column in columns})
+        with named(job):
+            others = Others(pages.read, pages.header().page_count)
+            rows, is_splitter = read_rows(pages.read(leaves), others, splitters.rows)
+            fields = read_fields(rows, {column for columns in of for column in columns})
     except Unbuildable:
         return None
     sorter = Sorter(rows.data, fields)
@@ -199,7 +209,7 @@ def divide(
     runs: list[Run | None] = []
     for number, columns in enumerate(of):
         try:
-            entries = make_entries(rows, [fields[column] for column in columns], page_size)
+            entries = make_entries(rows, [fields[column] for column in columns], size)
             order = sorter.order(columns)
         except Unbuildable:
             runs.append(None)
@@ -208,7 +218,7 @@ def divide(
         begins[places[splitters.of[number]]] = True
         is_row = ~is_splitter[order]
         before = np.cumsum(is_row, dtype=np.int64)[np.flatnonzero(begins[order])]
-        runs.append(_write_run(f"{path}.{number}", entries, order[is_row], before))
+        runs.append(_write_run(f"{job.path}.{number}", entries, order[is_row], before))
     own = rows.rowids[~is_splitter]
     first, last = (int(own[0]), int(own[-1])) if own.size else (0, -1)
     return Divided(tuple(runs), first, last)
@@ -236,19 +246,20 @@ def _write_run(name: str, entries: Entries, order: Ints, before: Ints) -> Run:
     return Run(file, at, rows.astype(np.int32), used.astype(np.int32), longest)
 
 
-def collect(path: str, page_size: int, part: Part) -> tuple[bytes, bytes]:
-    """Fill the leaves of a part; gives the entries that stand above them.
+def collect(job: Rebuild, part: Part) -> tuple[bytes, bytes]:
+    """A task: fill the leaves of a part; gives the entries that stand above them.
 
     These are their lengths, two bytes each, and the entries. Where the part is closed one stands
     above each of its leaves, else above each but the last.
     """
+    size = job.image.page_size
     sizes, data = _read_pieces(part.pieces, part.longest)
     at = np.cumsum(sizes) - sizes
     fields = entry_fields(data, at, part.columns)
     order = Sorter(data, dict(enumerate(fields))).order(range(part.columns))
-    level, above = pack(sizes, order, room(part.longest, page_size), closed=part.closed)
-    filled = fill_leaves(Entries(data, at, sizes), level, page_size)
-    PagesInFile(Path(path), page_size).write(part.numbers, filled)
+    level, above = pack(sizes, order, room(part.longest, size), closed=part.closed)
+    filled = fill_leaves(Entries(data, at, sizes), level, size)
+    PagesInFile(Path(job.path), size).write(part.numbers, filled)
     entries = b"".join(
         data[begin:end].tobytes()
         for begin, end in zip(at[above].tolist(), (at + sizes)[above].tolist(), strict=True)

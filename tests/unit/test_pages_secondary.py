@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.model import LeaveOut
-from engine.pages.btree import PADDING, Bytes, Ints
+from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints
 from engine.pages.canonical import apply, plan_image
-from engine.pages.header import HEADER_SIZE, parse_header
+from engine.pages.header import HEADER_SIZE, NotCanonical, parse_header
 from engine.pages.ids import Runs, table_leaves, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import complete as completing
@@ -300,6 +300,27 @@ def test_rows_that_lack_a_column(default: str, by_sqlite: list[str]) -> None:
         connection.execute("UPDATE data SET updated_at = -rowid WHERE rowid % 3 = 0")
         raw = connection.serialize()
     assert check(raw) == by_sqlite
+
+
+@pytest.mark.parametrize("page_size", [512, 4096])
+def test_rows_that_go_on_on_other_pages(page_size: int) -> None:
+    """The time stands behind a value that is now and then too long for a page."""
+    rows: list[tuple[int, Row]] = [
+        (number, ("v" * (number % 4), "x" * (number * 997 % 30_000), f"{number % 5}", -number % 97))
+        for number in range(1, 200)
+    ]
+    assert check(database(rows, page_size, ["time, variable", '"group"', "variable"])) == []
+
+
+@pytest.mark.parametrize("page", [0, 1, 9999])
+def test_a_row_that_goes_on_nowhere_is_told(page: int) -> None:
+    raw = database([(1, ("v", "x" * 9000, "g", 1))], 4096, ["time"])
+    image, data, runs = image_of(raw)
+    leaf = next(at for at in range(4096, data.size, 4096) if data[at] == TABLE_LEAF)
+    data[leaf + 4092 : leaf + 4096] = list(page.to_bytes(4, "big"))  # behind the only row
+    made = PagesInMemory(data, image.page_size)
+    with pytest.raises(NotCanonical, match="on a page that is not there"):
+        completing.complete(made, [runs], PREFIX, image.left_out)
 
 
 def test_long_entries_fill_pages() -> None:
