@@ -165,7 +165,7 @@ def measure(work: Path, shape: Shape, size_mb: int, day_rows: float) -> None:
         before = {path: store(path, costs, times) for path in chosen}
         for path in chosen:
             rebuild(path, folder / "made.db", costs, times)
-        # A day comes to every device here, with a fifth of the rows.
+        # The day comes to every device, so that those that are measured have their share of it.
         add_day(live, shape, 1, rows_share=day_rows, devices=1.0)
         for path in chosen:
             add(path, before[path], costs, times)
