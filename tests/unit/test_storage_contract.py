@@ -6,10 +6,15 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.repository.overlay import Overlay
 from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage
+
+if TYPE_CHECKING:
+    from snapshot_support import MemoryStorage
 
 pytest_plugins = ["tests.engine.snapshot_support"]
 
@@ -24,7 +29,11 @@ def in_memory(request: pytest.FixtureRequest) -> Storage:
     return storage
 
 
-@pytest.fixture(params=[local, in_memory])
+def overlay(request: pytest.FixtureRequest) -> Storage:
+    return Overlay(in_memory(request), request.getfixturevalue("tmp_path") / "beside")
+
+
+@pytest.fixture(params=[local, in_memory, overlay])
 def storage(request: pytest.FixtureRequest) -> Storage:
     """One store of each kind; a new kind is one more line here."""
     make: Callable[[pytest.FixtureRequest], Storage] = request.param
@@ -174,3 +183,19 @@ class TestContract:
         storage.put("packs/ab/ab1", [b"one"])
         storage.clean()
         assert storage.read("packs/ab/ab1") == b"one"
+
+
+def test_an_overlay_reads_what_lies_below_and_adds_nothing_to_it(
+    memory_storage: MemoryStorage, tmp_path: Path
+) -> None:
+    memory_storage.put("packs/ab/abcd", [b"below"])
+    before = dict(memory_storage.objects)
+    beside = Overlay(memory_storage, tmp_path / "beside")
+    beside.put("packs/cd/cdef", [b"own"])
+    assert dict(beside.list("packs")) == {"packs/ab/abcd": 5, "packs/cd/cdef": 3}
+    assert (beside.read("packs/ab/abcd"), beside.size("packs/ab/abcd")) == (b"below", 5)
+    beside.delete("packs/ab/abcd")
+    beside.delete("packs/cd/cdef")
+    assert memory_storage.objects == before
+    beside.put("damaged/x-0", [])
+    assert memory_storage.size("damaged/x-0") == 0, "damage is told where it is"
