@@ -46,6 +46,7 @@ class Offer(NamedTuple):
     suggestion: str
     missing: Sequence[DeviceFacts]  # the devices whose data is not in the backup
     damage: str  # why no project can be made of the backup; empty where one can
+    proved: bool  # whether it was tried that the backup restores
 
 
 class NewProject(Page[Offer]):
@@ -110,10 +111,11 @@ class NewProject(Page[Offer]):
         except NotFound:  # the project was forgotten or deleted; its backups are still there
             zone = None
         missing: Sequence[DeviceFacts] = ()
-        damage = ""
+        damage, proved = "", self.backup.verified is not None
         try:
             details = await engine.show(self.backup.id)
             missing = [device for device in details.devices if device.missing]
+            proved = details.backup.verified is not None
             if details.backup.state is not BackupState.COMPLETE:
                 damage = "What it consists of is not all there."
         except RepositoryDamaged as error:
@@ -122,7 +124,7 @@ class NewProject(Page[Offer]):
             suggestion = await suggested_name(engine, self.project_name)
         else:
             suggestion = self.data.suggestion
-        return Offer(zone, suggestion, missing, damage)
+        return Offer(zone, suggestion, missing, damage, proved)
 
     def show(self, data: Offer) -> None:
         """Suggest a name where none was typed yet; say what is wrong with the backup."""
@@ -156,6 +158,14 @@ class NewProject(Page[Offer]):
                 f"Incomplete: the data of {count} is not in this backup.",
                 f"Without data in the new project: {listed(names)}.",
                 glyph="!",
+                style="$warning",
+            )
+        elif not data.proved:
+            flaw.tell(
+                "It was never proved that this backup restores.",
+                "All of it is checked while the project is made, and nothing is charged if that "
+                "fails. To prove it first: Esc, then v in its menu.",
+                glyph="·",
                 style="$warning",
             )
         else:
