@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -79,10 +79,9 @@ class Cost(Page[Quote]):
         """Begin at what changes nothing."""
         self.query_one("#cancel").focus()
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """Go on where the project was asked for while another screen was in front."""
         if self._job:
-            event.prevent_default()  # nothing is to be read any more
             self._agreed(self._job)
 
     async def read(self) -> Quote:

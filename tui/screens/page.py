@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
-from textual import events, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -121,7 +121,7 @@ class Page(Screen[None], Generic[D]):
         self.read_soon()
         self.set_timer(_SOON, self._tell_that_it_reads)
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """Read again what may have changed while another screen was in front."""
         # Not for subclasses to override: Textual calls the handlers of all classes.
         if self.READS_AGAIN and self.read_at is not None:

@@ -80,7 +80,6 @@ class TransferPage(Page[Known]):
 
     def on_mount(self) -> None:
         """Show nothing to fill in before it is known what there is."""
-        super().on_mount()
         self.query_one("#form").display = False
 
     async def read(self) -> Known:
