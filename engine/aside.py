@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def aside(home: Path, *, keeps: str = "") -> Iterator[Path]:
                     fcntl.flock(handle, fcntl.LOCK_EX)
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def kept(home: Path) -> set[str]:
@@ -52,7 +51,13 @@ def has_abandoned(home: Path) -> bool:
 def remove_abandoned(home: Path) -> None:
     """Remove the folders of processes that died. Blocks."""
     for folder in _abandoned(home):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    import shutil  # with all its compressors, which a command that looks needs rarely
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _abandoned(home: Path) -> Iterator[Path]:
