@@ -170,7 +170,8 @@ class _Child:
 
     def send(self, task: Callable[..., object], args: tuple[object, ...], **kwargs: object) -> None:
         message = pickle.dumps((task, args, kwargs), protocol=5)
-        self._writer.write(LENGTH.pack(len(message)) + message)
+        self._writer.write(LENGTH.pack(len(message)))
+        self._writer.write(message)
         self._unread += 1
 
     async def call(

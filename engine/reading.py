@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.changes import Changes
-from engine.children import Children, together
+from engine.children import COUNT, Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import Progress
@@ -17,7 +16,7 @@ from engine.pages.header import NotCanonical
 from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
-from engine.snapshot.results import Copied, MainRead, Measured, Opening, Read, Slice, Way
+from engine.snapshot.results import Begun, Copied, MainRead, Measured, Read, Stored, Way
 
 _NAMED = 10  # devices that an error names one by one
 
@@ -71,6 +70,8 @@ class Reading:
         self._damaged: list[BackstayError] = []
         self._chunks: list[bytes] = []  # of every image that was read; measured at the end
         self._notes: list[str] = []
+        # What is known of a file that is under way takes memory; so many keep the children busy.
+        self._under_way = asyncio.Semaphore(2 * COUNT)
 
     async def run(self, mark_prefix: str) -> Sources:
         """Read and store everything that may have changed.
@@ -101,22 +102,15 @@ class Reading:
             wanted = [(device.id, device.name) for device in before.values()]
         self._leave_out(main.unusable if main is not None else ())
         names = dict(wanted)
-        to_read, largest = [], 0
+        to_read = []
         for device in names:
             path = self._instance.device_file(device)
             if device not in before or device in self._changes.devices:
                 to_read.append(device)
                 with contextlib.suppress(OSError):  # told when it is read
-                    size = path.stat().st_size
-                    self._total, largest = self._total + size, max(largest, size)
+                    self._total += path.stat().st_size
         self._tell()
-        reading = together(self._read_device(device, names[device]) for device in to_read)
-        if largest > tasks.SLICE:
-            # What children tell of a large one needs numpy here: it is loaded while they begin.
-            loading = asyncio.to_thread(importlib.import_module, "engine.pages.canonical")
-            results, _ = await asyncio.gather(reading, loading)
-        else:
-            results = await reading
+        results = await together(self._read_device(device, names[device]) for device in to_read)
         reads = dict(zip(to_read, results, strict=True))
         if self._damaged and not self._without_damaged:
             raise self._refusal()
@@ -150,7 +144,8 @@ class Reading:
     async def _read_device(self, device: str, name: str) -> tuple[DeviceEntry, Read | None]:
         path = self._instance.device_file(device)
         try:
-            read = await self._read(path)
+            async with self._under_way:
+                read = await self._read(path)
         except SourceDamaged as error:
             return await self._without(device, name, path, error), None
         entry = DeviceEntry(
@@ -200,25 +195,22 @@ class Reading:
                 await asyncio.to_thread(Path(begun.path).unlink, missing_ok=True)
         return read._replace(stamp=begun.stamp) if begun.path != str(path) else read
 
-    async def _read_slices(self, begun: Opening) -> Read:
+    async def _read_slices(self, begun: Begun) -> Read:
         """Read a large database. Raises `NotCanonical` where that has to be in another way."""
-        plan = begun.plan
-        pages = tasks.SLICE // plan.page_size
 
-        async def one(first: int) -> Slice:
-            count = min(pages, plan.page_count + 1 - first)
-            part = plan.cut(first, count)
-            result = await self._children.run(tasks.read_slice, begun.path, part, first, count)
-            self._advance(count * plan.page_size)
+        async def one(first: int, count: int, plan: bytes) -> Stored:
+            result = await self._children.run(tasks.read_slice, begun.path, plan, first, count)
+            self._advance(count * begun.page_size)
             return result
 
-        firsts = range(1, plan.page_count + 1, pages)
-        parts = await together(one(first) for first in firsts)
-        if any(part.counter != begun.counter for part in parts):
-            return await self._children.run(tasks.settle, begun.path, begun, parts, way=begun.way)
-        if any(part.names is None for part in parts):
+        stored = await together(one(*part) for part in begun.slices)
+        parts, opening = [part.slice for part in stored], begun.opening
+        if any(part.counter != begun.counter for part in stored):
+            run = self._children.run
+            return await run(tasks.settle, begun.path, opening, parts, way=begun.way)
+        if not all(part.whole for part in stored):
             raise NotCanonical("its pages are not those of an image")
-        return await self._children.run(tasks.seal, begun, parts)
+        return await self._children.run(tasks.seal, opening, parts)
 
     def _advance(self, done: int) -> None:
         self._done += done

@@ -63,6 +63,30 @@ class Slice(NamedTuple):
     longest_lock: float
 
 
+class Begun(NamedTuple):
+    """An opening as the parent holds it, which need not understand it.
+
+    `opening` is an `Opening`, and `slices` are the parts to read: page number, count of pages, and
+    their part of the plan. Both are pickled: what is in them needs numpy, and a parent has none.
+    """
+
+    path: str
+    way: Way
+    counter: int
+    stamp: Stamp
+    page_size: int
+    opening: bytes
+    slices: tuple[tuple[int, int, bytes], ...]
+
+
+class Stored(NamedTuple):
+    """A slice as the parent holds it, and what the parent has to know of it."""
+
+    counter: int
+    whole: bool  # whether it is stored: else somebody had changed its pages
+    slice: bytes  # pickled
+
+
 class Read(NamedTuple):
     """A whole database, read and stored: its image, and what the manifest says of it.
 

@@ -5,6 +5,7 @@ Importing this is cheap, for the parent does: what a task needs is imported wher
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,7 @@ from engine.project.instance import Instance
 from engine.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from engine.pages.canonical import Plan
-    from engine.snapshot.results import MainRead, Measured, Opening, Read, Slice, Way
+    from engine.snapshot.results import Begun, MainRead, Measured, Read, Slice, Stored, Way
 
 SLICE = 8 << 20  # bytes of a database that are read at once
 
@@ -46,32 +46,61 @@ def device_exists(database: str, device: str) -> bool:
     return main.device_exists(database, device)
 
 
-def begin(path: str, *, way: Way) -> Opening | Read:
+def begin(path: str, *, way: Way) -> Begun | Read:
     """See `engine.snapshot.databases.begin`."""
     from engine.snapshot import databases
+    from engine.snapshot.results import Begun, Read
 
-    return databases.begin(path, way=way)
+    begun = databases.begin(path, way=way)
+    if isinstance(begun, Read):
+        return begun
+    plan = begun.plan
+    pages = SLICE // plan.page_size
+    slices = []
+    for first in range(1, plan.page_count + 1, pages):
+        count = min(pages, plan.page_count + 1 - first)
+        slices.append((first, count, _packed(plan.cut(first, count))))
+    return Begun(
+        begun.path,
+        begun.way,
+        begun.counter,
+        begun.stamp,
+        plan.page_size,
+        _packed(begun),
+        tuple(slices),
+    )
 
 
-def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
+def read_slice(path: str, plan: bytes, first: int, count: int) -> Stored:
     """See `engine.snapshot.databases.read_slice`."""
     from engine.snapshot import databases
+    from engine.snapshot.results import Stored
 
-    return databases.read_slice(path, plan, first, count)
+    part = databases.read_slice(path, pickle.loads(plan), first, count)  # noqa: S301  # ours
+    return Stored(part.counter, part.names is not None, _packed(part))
 
 
-def seal(opening: Opening, parts: list[Slice]) -> Read:
+def seal(opening: bytes, parts: list[bytes]) -> Read:
     """See `engine.snapshot.databases.seal`."""
     from engine.snapshot import databases
 
-    return databases.seal(opening, parts)
+    return databases.seal(pickle.loads(opening), _slices(parts))  # noqa: S301  # ours
 
 
-def settle(path: str, before: Opening, parts: list[Slice], *, way: Way) -> Read:
+def settle(path: str, before: bytes, parts: list[bytes], *, way: Way) -> Read:
     """See `engine.snapshot.settle.settle`."""
     from engine.snapshot import settle as settling
 
-    return settling.settle(path, before, parts, way=way)
+    opening = pickle.loads(before)  # noqa: S301  # ours
+    return settling.settle(path, opening, _slices(parts), way=way)
+
+
+def _packed(made: object) -> bytes:
+    return pickle.dumps(made, protocol=5)
+
+
+def _slices(parts: list[bytes]) -> list[Slice]:
+    return [pickle.loads(part) for part in parts]  # noqa: S301  # ours
 
 
 def finish() -> dict[str, int]:

@@ -67,6 +67,13 @@ def test_looking_at_backups_loads_nothing_that_only_taking_one_needs(backstay: R
     assert modules & (heavy | {"engine.backup", "engine.worker", "engine.performing"}) == set()
 
 
+def test_who_takes_a_backup_leaves_numpy_to_its_children(backstay: Runner, source: Path) -> None:
+    assert backstay("adopt", str(source), "--name", "New").code == 0
+    modules = loaded(COMMAND, "--home", str(backstay.home), "--as", "ana", "backup", "New")
+    assert "engine.reading" in modules  # something had changed
+    assert "numpy" not in modules
+
+
 def test_the_version_is_told_without_what_commands_need() -> None:
     modules = loaded(PROGRAM, "--version")
     assert "tui.version" in modules
