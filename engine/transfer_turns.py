@@ -20,7 +20,7 @@ _REST = 0.03  # seconds that it is left alone between two
 _TOO_LONG, _LONG_REST = 0.098, 0.11  # seconds
 _MOST_ALONE = 4  # transactions in a row, with none of another between, until a long rest
 _PATIENT, _HASTY, _AT_ONCE = (f"PRAGMA busy_timeout = {n}" for n in (5000, 100, 0))
-_POLL = 0.0005  # seconds
+_POLL = 0.0001  # seconds
 _LONG_FOR_A_WRITER, _MOST_LEFT = 0.04, 5  # seconds; times that others are let go first
 _LOOK_EVERY = 20_000  # instructions of SQLite's
 
@@ -108,10 +108,10 @@ class Turns:
         """Begin a transaction as soon as others leave a moment for it, as a busy writer does.
 
         SQLite itself would look every 100 ms after a while, and miss nearly all of them. But the
-        moment after one that took long, as another transfer's do, is for those who waited for it.
+        moment after one turn that took long, as another transfer's do, is for those who waited.
         """
         self._database.execute(_AT_ONCE)
-        busy_since, left_to_others = 0.0, 0
+        busy_since, left_to_others, seen = 0.0, 0, -1
         while True:
             try:
                 self._database.execute(how)
@@ -121,7 +121,9 @@ class Turns:
                 now = time.monotonic()
                 if primary_code(error) != sqlite3.SQLITE_BUSY or now >= deadline:
                     raise
-                busy_since = busy_since or now
+                written = self._version_if_free(seen)
+                if written != seen or not busy_since:  # what held it until now has ended
+                    seen, busy_since = written, now
                 time.sleep(_POLL)
             else:
                 waited = time.monotonic() - busy_since if busy_since else 0.0
@@ -134,6 +136,13 @@ class Turns:
             self._database.execute(_AT_ONCE)
         # a commit that waits for readers keeps others out: not for long
         self._database.execute(_HASTY)
+
+    def _version_if_free(self, otherwise: int) -> int:
+        """The version, where the database may be read just now."""
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._database.execute(_AT_ONCE)
+            return self.version()
+        return otherwise
 
     def _undo(self) -> None:
         with contextlib.suppress(sqlite3.Error):
