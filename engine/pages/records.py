@@ -6,7 +6,7 @@ leaves of a table; an index has records, too, of the columns that it is over and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +68,17 @@ def no_rows() -> Rows:
     """No row at all."""
     nothing = np.empty(0, np.int64)
     return Rows(np.empty(0, np.uint8), nothing, nothing, nothing)
+
+
+def join_rows(parts: Sequence[Rows], spare: int) -> Rows:
+    """Rows that were picked, ascending over all parts, with bytes to spare at the end."""
+    begins = np.cumsum([0, *(part.data.size for part in parts)])[:-1]
+    return Rows(
+        np.concatenate([*(part.data for part in parts), np.zeros(spare, np.uint8)]),
+        np.concatenate([part.rowids for part in parts]),
+        np.concatenate([part.at + begin for part, begin in zip(parts, begins, strict=True)]),
+        np.concatenate([part.ends + begin for part, begin in zip(parts, begins, strict=True)]),
+    )
 
 
 def read_rows(

@@ -174,6 +174,16 @@ def leaf_pages(size: int, room_of_page: int) -> int:
     return max(size - 1, 0) // room_of_page + 1
 
 
+def most_above(leaves: int, longest: int, page_size: int) -> int:
+    """How many pages stand above so many leaves, at most. Raises `Unbuildable`."""
+    pages, level = 0, leaves
+    while level > 1:
+        size = (level - 1) * (longest + _CHILD + 2)
+        level = leaf_pages(size, room(longest, page_size, interior=True))
+        pages += level
+    return pages
+
+
 def pack(
     sizes: Ints, order: Ints, room_of_page: int, lead: int = 0, *, closed: bool = False
 ) -> tuple[Level, Ints]:

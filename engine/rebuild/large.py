@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import glob
 import itertools
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +18,7 @@ from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs as Rowids
 from engine.pages.index import Tree
 from engine.pages.records import Unbuildable
-from engine.pages.secondary import fill, leaf_pages, room
+from engine.pages.secondary import fill, leaf_pages, most_above, room
 from engine.pages.shape import Index
 from engine.rebuild import databases, sorting
 from engine.rebuild.complete import (
@@ -35,6 +36,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _USUAL = Limits()
+_MOST_RUNS = 512  # of an index: all of them are known to this process
+_COLLECTED = 4  # parts of which it is told at a time what the runs have for them
 _UNEVEN = 4  # times the size that a part should have: then SQLite builds the index
 
 
@@ -86,12 +89,19 @@ class _Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Filled:
-    """An index whose leaves are filled: their numbers, and the entries that stand above them."""
+class _Part:
+    """A part of an index, its number, and the pages for its leaves; `closed` if more follow."""
 
-    root: int
-    leaves: Ints
-    above: list[tuple[bytes, bytes]]
+    runs: Runs
+    number: int
+    columns: int
+    numbers: Ints
+    closed: bool
+
+    def filled(self) -> Part:
+        """What a child is told to fill its leaves."""
+        pieces = self.runs.pieces(self.number)
+        return Part(pieces, self.columns, self.runs.longest, self.numbers, self.closed)
 
 
 async def build_indexes(
@@ -107,12 +117,12 @@ async def build_indexes(
     splitters = plan.splitters
     if splitters is None:
         await primary
-        await children.run(finish, job, plan.space, [], plan.left)
+        await children.run(finish, job, plan.space, plan.left)
         return
     divided: list[Divided | None] = []
 
     async def divide() -> None:
-        each = max(1, limits.leaves // size)
+        each = max(1, limits.leaves // size, plan.leaves.size // _MOST_RUNS)
         divided.extend(
             await together(
                 children.run(
@@ -130,18 +140,27 @@ async def build_indexes(
     with named(job):
         parts, left = _arrange(plan, divided, size, limits)
 
-    async def collect(index: Index, of: list[Part]) -> _Filled:
-        above = await together(children.run(sorting.collect, job, part) for part in of)
-        return _Filled(index.root, np.concatenate([part.numbers for part in of]), above)
+    turns = asyncio.Semaphore(_COLLECTED)
 
-    filled = await together(collect(index, of) for index, of in parts.items())
-    await children.run(finish, job, plan.space, filled, [*plan.left, *left])
+    async def collect(part: _Part) -> tuple[bytes, bytes]:
+        async with turns:
+            return await children.run(sorting.collect, job, part.filled())
+
+    async def fill_index(index: Index, of: list[_Part], above: Ints) -> None:
+        entries = await together(collect(part) for part in of)
+        leaves = np.concatenate([part.numbers for part in of])
+        if leaves.size > 1:
+            used = await children.run(join, job, index.root, leaves, entries, above)
+            plan.space.give_back(above[used:])
+
+    await together(fill_index(index, *found) for index, found in parts.items())
+    await children.run(finish, job, plan.space, [*plan.left, *left])
 
 
 def _arrange(
     plan: _Plan, divided: Sequence[Divided | None], page_size: int, limits: Limits
-) -> tuple[dict[Index, list[Part]], list[Index]]:
-    """The parts of the indexes, with pages for their leaves, and those that SQLite has to build.
+) -> tuple[dict[Index, tuple[list[_Part], Ints]], list[Index]]:
+    """The parts of the indexes and pages above their leaves, and what SQLite has to build.
 
     Raises `NotCanonical` where rows are not in their order.
     """
@@ -151,7 +170,7 @@ def _arrange(
     filled = [each for each in found if each.first <= each.last]
     if any(each.last >= after.first for each, after in itertools.pairwise(filled)):
         raise NotCanonical("the rows of its table are not in their order")
-    arranged: dict[Index, list[Part]] = {}
+    arranged: dict[Index, tuple[list[_Part], Ints]] = {}
     for number, index in enumerate(plan.others):
         runs = [each.runs[number] for each in found]
         whole = [run for run in runs if run is not None]
@@ -163,8 +182,10 @@ def _arrange(
     return arranged, [index for index in plan.others if index not in arranged]
 
 
-def _parts(plan: _Plan, number: int, runs: Runs, page_size: int, limits: Limits) -> list[Part]:
-    """The parts of one index. Raises `Unbuildable`."""
+def _parts(
+    plan: _Plan, number: int, runs: Runs, page_size: int, limits: Limits
+) -> tuple[list[_Part], Ints]:
+    """The parts of one index, and enough pages for above their leaves. Raises `Unbuildable`."""
     index = plan.others[number]
     rows, sizes = runs.rows(), runs.bytes()
     if int(rows.max()) > _UNEVEN * limits.rows or int(sizes.max()) > _UNEVEN * limits.bytes:
@@ -173,22 +194,17 @@ def _parts(plan: _Plan, number: int, runs: Runs, page_size: int, limits: Limits)
         raise Unbuildable
     room_of_page = room(runs.longest, page_size)
     leaves = [leaf_pages(size, room_of_page) for size in (sizes + 2 * rows).tolist()]
+    above = most_above(sum(leaves), runs.longest, page_size)
     alone = sum(leaves) == 1
     numbers = np.array([index.root], np.int64) if alone else plan.space.take(sum(leaves))
     parts = []
     first = 0
     for part, count in enumerate(leaves):
-        parts.append(
-            Part(
-                runs.pieces(part),
-                len(index.columns or ()),
-                runs.longest,
-                numbers[first : first + count],
-                closed=part < len(leaves) - 1,
-            )
-        )
+        own = numbers[first : first + count]
+        closed = part < len(leaves) - 1
+        parts.append(_Part(runs, part, len(index.columns or ()), own, closed))
         first += count
-    return parts
+    return parts, plan.space.take(max(0, above - 1))
 
 
 def prepare(job: Rebuild, rowids: list[Rowids], limits: Limits) -> _Plan:
@@ -219,17 +235,24 @@ def primary_key(job: Rebuild, tree: Tree, rowids: Rowids, numbers: Ints) -> None
     write_primary_key(pages, tree, rowids, job.prefix, numbers)
 
 
-def finish(job: Rebuild, space: Space, filled: list[_Filled], left: Sequence[Index]) -> None:
-    """A task: write what stands above the leaves, tell what is free, and have the rest built."""
-    pages = PagesInFile(Path(job.path), job.image.page_size)
+def join(
+    job: Rebuild, root: int, leaves: Ints, above: Sequence[tuple[bytes, bytes]], numbers: Ints
+) -> int:
+    """A task: write what stands above leaves to some of the pages `numbers`; gives how many.
+
+    `above` is what `collect` gave for each part.
+    """
+    layout = sorting.lay_out_above(above, job.image.page_size)
+    own = np.append(numbers[: layout.pages - 1], root)
+    PagesInFile(Path(job.path), job.image.page_size).write(own, fill(layout, own, leaves))
+    return layout.pages - 1
+
+
+def finish(job: Rebuild, space: Space, left: Sequence[Index]) -> None:
+    """A task: tell what is free, and have SQLite build what is left."""
     with named(job):
-        for index in filled:
-            if index.leaves.size > 1:
-                layout = sorting.join(index.above, job.image.page_size)
-                numbers = np.append(space.take(layout.pages - 1), index.root)
-                pages.write(numbers, fill(layout, numbers, index.leaves))
         space.settle()
-        build_by_sqlite(pages, left)
+        build_by_sqlite(PagesInFile(Path(job.path), job.image.page_size), left)
 
 
 def remove_runs(path: Path) -> None:

@@ -4,8 +4,8 @@ Each index is divided into parts by a few rows of the table, its *splitters*: pa
 the entries from splitter n on, up to the next. `sample` chooses them. `divide` makes the entries of
 some of the table's leaves and puts them in order, those of one part together, at the end of a file
 of runs beside the database, one for each index and process. `collect` then brings the runs of one
-part together, puts them in order, and fills leaves of the index; `join` lays out what stands above
-the leaves. So every part of every index is work for any child, and none needs more memory than a
+part together, puts them in order, and fills leaves of the index; `lay_out_above` is for what stands
+above them. So every part of every index is work for any child, and none needs more memory than a
 part or some leaves take, however large the table is.
 """
 
@@ -27,6 +27,7 @@ from engine.pages.records import (
     Rows,
     Unbuildable,
     entry_fields,
+    join_rows,
     read_fields,
     read_rows,
     spans,
@@ -45,6 +46,7 @@ from engine.rebuild.pages import PagesInFile, read_into, write_all
 
 _LEAVES_PER_PART = 16  # that are looked at for splitters
 _ROWS_PER_PART = 128  # of these leaves
+_LEAVES_AT_ONCE = 256  # of them that are in memory
 _FEWEST = 4  # of these rows to a part, so that none is empty
 _SPARE = 16  # bytes behind entries that are read back: a number is read as eight bytes
 
@@ -168,11 +170,7 @@ def sample(
     header = pages.header()
     parts = rows // limits.rows + 1
     looked_at = np.linspace(0, leaves.size - 1, min(leaves.size, _LEAVES_PER_PART * parts))
-    others = Others(pages.read, header.page_count)
-    found, _ = read_rows(pages.read(leaves[looked_at.astype(np.int64)]), others)
-    short = np.flatnonzero(found.ends - found.at <= header.page_size)
-    short = short[:: max(1, short.size // (_ROWS_PER_PART * parts))]
-    found = Rows(found.data, found.rowids[short], found.at[short], found.ends[short])
+    found = _short_rows(pages, leaves[looked_at.astype(np.int64)], _ROWS_PER_PART * parts)
     fields = read_fields(found, {column for columns in of for column in columns})
     sorter = Sorter(found.data, fields)
     chosen = []
@@ -189,6 +187,20 @@ def sample(
         chosen.append(order[np.arange(1, parts) * order.size // parts])
     places = np.unique(np.concatenate(chosen))
     return Splitters(found.pick(places), tuple(np.isin(places, each) for each in chosen))
+
+
+def _short_rows(pages: PagesInFile, leaves: Ints, count: int) -> Rows:
+    """About `count` rows of some leaves, evenly, of those that are no longer than a page."""
+    header = pages.header()
+    others = Others(pages.read, header.page_count)
+    picked = []
+    for first in range(0, leaves.size, _LEAVES_AT_ONCE):
+        some = leaves[first : first + _LEAVES_AT_ONCE]
+        found, _ = read_rows(pages.read(some), others)
+        short = np.flatnonzero(found.ends - found.at <= header.page_size)
+        wanted = -(-count * some.size // leaves.size)
+        picked.append(found.pick(short[:: max(1, short.size // wanted)]))
+    return join_rows(picked, header.page_size)
 
 
 def divide(
@@ -294,7 +306,7 @@ def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
     return short.astype(np.int64), data
 
 
-def join(above: Sequence[tuple[bytes, bytes]], page_size: int) -> Layout:
+def lay_out_above(above: Sequence[tuple[bytes, bytes]], page_size: int) -> Layout:
     """Lay out what stands above the leaves of an index, given what `collect` gave for its parts."""
     sizes = np.frombuffer(b"".join(lengths for lengths, _ in above), np.uint16).astype(np.int64)
     spare = b"\0" * int(sizes.max(initial=0))

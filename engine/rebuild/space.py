@@ -24,12 +24,12 @@ class Space:
         header = pages.header()
         self._page_size = header.page_size
         self._lock_page = header.lock_page
-        self._free = read_freelist(pages.read, header)
+        self._free = read_freelist(pages.read, header).astype(np.uint32)  # there may be many
         self._page_count = header.page_count
 
     def take(self, count: int) -> Ints:
         """The numbers of so many pages, ascending; a database has room for them after `grow`."""
-        taken, self._free = self._free[:count], self._free[count:]
+        taken, self._free = self._free[:count].astype(np.int64), self._free[count:]
         more = count - taken.size
         if not more:
             return taken
@@ -39,6 +39,10 @@ class Space:
         self._page_count = int(new[-1])
         return np.concatenate([taken, new])
 
+    def give_back(self, numbers: Ints) -> None:
+        """Take back pages that were taken and are not used."""
+        self._free = np.sort(np.concatenate([self._free, numbers.astype(np.uint32)]))
+
     def grow(self) -> None:
         """Make the database as long as the pages that were taken need it."""
         self._pages.resize(self._page_count)
@@ -46,7 +50,7 @@ class Space:
     def settle(self) -> None:
         """Write the list of the pages that are still free, and how many pages there are."""
         self.grow()
-        first_trunk, trunks = write_freelist(self._free, self._page_size)
+        first_trunk, trunks = write_freelist(self._free.astype(np.int64), self._page_size)
         for number, trunk in trunks.items():
             self._pages.patch((number - 1) * self._page_size, trunk)
         self._pages.patch(FREELIST_FIELDS.start, struct.pack(">II", first_trunk, self._free.size))

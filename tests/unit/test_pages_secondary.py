@@ -95,7 +95,7 @@ class Here:
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if task is large.finish:
-            left = args[3]
+            left = args[2]
             assert isinstance(left, Sequence)
             self.by_sqlite += [index.name for index in left]
         return task(*args, **kwargs)
