@@ -17,8 +17,8 @@ from engine.project.tables import primary_code
 
 HOLD = 0.08  # seconds that a transaction is to hold the target
 _REST = 0.03  # seconds that it is left alone between two
-_TOO_LONG, _LONG_REST = 0.098, 0.11  # seconds
-_MOST_ALONE = 4  # transactions in a row, with none of another between, until a long rest
+_TOO_LONG, _LONG_REST = 0.098, 0.14  # seconds; sleepers of 100 ms oversleep on a busy machine
+_MOST_ALONE = 2  # transactions in a row, with none of another between, until a long rest
 _PATIENT, _HASTY, _AT_ONCE = (f"PRAGMA busy_timeout = {n}" for n in (5000, 100, 0))
 _POLL = 0.0001  # seconds
 _LONG_FOR_A_WRITER, _MOST_LEFT = 0.04, 5  # seconds; times that others are let go first
