@@ -23,13 +23,18 @@ from engine.repository.repository import Repository, open_repository
 
 DAYS = 6
 STAY = 2  # as `clean_up_all_but_two` keeps them
+# Half of a device's rows, so that some chunks of each pack are needed for longer than others.
+_CHANGE = (
+    "UPDATE data SET value = value || 'on day {day}'"
+    " WHERE rowid > (SELECT max(rowid) / 2 FROM data)"
+)
 
 
 async def make_clean_up_stage(folder: Path) -> tuple[Stage, dict[str, str]]:
     """A home with backups of some days, and what they hold, by age."""
     stage = Stage(folder, build(folder))
     world = World(folder)
-    write_instance(stage.source, seed=3, devices=6, rows=1800, until=clock(), port=18900)
+    write_instance(stage.source, seed=3, devices=6, rows=9000, until=clock(), port=18900)
     files = sorted(find(stage.source).devices.glob("*.db"))
     made = []
     async with world.opened() as engine:
@@ -37,7 +42,7 @@ async def make_clean_up_stage(folder: Path) -> tuple[Stage, dict[str, str]]:
         for day in range(DAYS):
             for number, file in enumerate(files[:5]):  # one device never changes
                 if (day + number) % 2:
-                    change(file, f"UPDATE data SET value = value || 'on day {day}'")
+                    change(file, _CHANGE.format(day=day))
             made.append((await backed_up(engine)).id)
             world.now.moment += timedelta(days=1)
     shutil.copytree(stage.home, stage.before)
