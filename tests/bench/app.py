@@ -65,6 +65,11 @@ def begun(app):
     begin(app)
     shown[0] = True
 Backstay.begin_to_paint = begun
+end = Backstay.action_leave
+def ended(app):  # what leaving waits for holds nobody up
+    shown[0] = False
+    end(app)
+Backstay.action_leave = ended
 program()
 """
 
