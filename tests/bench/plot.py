@@ -22,7 +22,7 @@ SIZES = ("stored, one day", "added next day", "stored, all days")
 SHAPES = {"many": "200 device files", "one": "one big device file"}
 
 _COLUMN, _NAME, _BAR = 460, 128, 220  # widths
-_ROW, _TITLE, _GAP, _TOP, _EDGE = 17, 20, 12, 84, 24  # heights
+_ROW, _TITLE, _GAP, _TOP, _EDGE = 17, 20, 12, 100, 24  # heights
 _OURS, _OTHERS, _INK, _FAINT = "#0f766e", "#94a3b8", "#0f172a", "#64748b"
 
 
@@ -36,13 +36,16 @@ def draw(document: Mapping[str, Any]) -> str:
         parts.append(_text(left, _TOP - 14, SHAPES[name], size=14, weight="bold"))
         top = _TOP
         for what in (*TIMES, *SIZES):
-            drawn, top = _measure(left, top, what, results)
+            named = what.replace("all days", f"{document['days']} days")
+            drawn, top = _measure(left, top, what, named, results)
             parts += drawn
         bottom = max(bottom, top)
     width = 2 * _EDGE + len(shapes) * _COLUMN
+    turns = document["turns"]
+    how_often = f"medians of {turns} turns" if turns > 1 else "one turn"
     what_it_is = (
-        f"{document['size_mb']:,} MB of device files, {document['processors']} processors; medians "
-        f"of {document['turns']} turns, whole commands, synced to disk. Shorter is better."
+        f"{document['size_mb']:,} MB of device files, {document['processors']} processors; "
+        f"{how_often}, whole commands, synced to disk. Shorter is better."
     )
     title = [
         _text(_EDGE, 30, "Backups, their next days and restores", size=18, weight="bold"),
@@ -58,7 +61,7 @@ def draw(document: Mapping[str, Any]) -> str:
 
 
 def _measure(
-    left: int, top: int, what: str, results: Sequence[Mapping[str, Any]]
+    left: int, top: int, what: str, named: str, results: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], int]:
     """The bars of one measure, a tool each, and where the next measure begins."""
     figures = [
@@ -69,7 +72,7 @@ def _measure(
     if not figures:
         return [], top
     longest = max(figure for _, figure in figures)
-    parts = [_text(left, top + 13, what, weight="bold")]
+    parts = [_text(left, top + 13, named, weight="bold")]
     top += _TITLE
     for tool, figure in figures:
         ours = tool.startswith("backstay")

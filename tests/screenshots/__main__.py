@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from .pictures import FOLDER, take_all
+from .pictures import FOLDER, MEASURED, take_all
 
 
 def main() -> None:
     """Write the pictures, remove those that are none any more, and say what has changed."""
     FOLDER.mkdir(exist_ok=True)
     pictures = take_all()
-    for old in set(FOLDER.iterdir()) - {FOLDER / name for name in pictures}:
+    for old in set(FOLDER.iterdir()) - {MEASURED} - {FOLDER / name for name in pictures}:
         old.unlink()
         sys.stdout.write(f"{old.name}: removed\n")
     for name, text in sorted(pictures.items()):

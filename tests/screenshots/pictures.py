@@ -20,6 +20,7 @@ from .stillness import still
 from .walkthrough import NAME, draw, record
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
+MEASURED = FOLDER / "benchmark.svg"  # not taken of the app: tests/bench/plot.py draws it
 _WIDE = (120, 30)
 _TO_BACKUPS = ("down", "enter")
 
