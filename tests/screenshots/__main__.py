@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .pictures import FOLDER, MEASURED, take_all
+from .pictures import FOLDER, MEASURED, shows_the_same, take_all
 
 
 def main() -> None:
@@ -17,8 +17,10 @@ def main() -> None:
     for name, text in sorted(pictures.items()):
         file = FOLDER / name
         before = file.read_text("utf-8") if file.exists() else None
-        file.write_text(text, "utf-8")
-        sys.stdout.write(f"{name}: {'as it was' if text == before else 'taken anew'}\n")
+        same = before is not None and shows_the_same(text, before)
+        if not same:
+            file.write_text(text, "utf-8")
+        sys.stdout.write(f"{name}: {'as it was' if same else 'taken anew'}\n")
 
 
 main()
