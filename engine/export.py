@@ -34,6 +34,7 @@ from engine.handle import Report
 from engine.model import ExportFormat, ExportReport, Progress
 from engine.names import folder_name
 from engine.project.device_database import create_device_database
+from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_main
 from engine.project.settings_files import SettingsFile
 from engine.project.tables import database_errors, read_columns
@@ -43,7 +44,6 @@ from engine.restore import (
     SPARE,
     Restoration,
     device_kinds,
-    make_folder,
     mark_damage,
     named,
     one_error,

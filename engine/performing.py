@@ -144,7 +144,8 @@ class Performer:
 
     async def _restore(self, row: JobRow, report: Report) -> None:
         from engine.pricing import check_accepted, quote
-        from engine.restore import publish, restore_project
+        from engine.project.folder import publish
+        from engine.restore import restore_project
 
         started = time.monotonic()
         name = check_project_name(str(row.request["name"]))

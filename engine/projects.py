@@ -187,7 +187,7 @@ class Projects(Session):
 
         Raises `Invalid` for an adopted project, and where `confirm` is another name.
         """
-        from engine.restore import remove
+        from engine.project.folder import remove
 
         await self._to_delete(ref, confirm)  # what is refused need not wait
         async with WorkLock(self.home).within(PATIENCE):

@@ -16,6 +16,7 @@ from engine.children import COUNT, Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import DamagedPart
+from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_plugin_storage
 from engine.project.settings_files import SettingsFile
 from engine.repository.manifest import DeviceEntry, Image, Manifest
@@ -24,7 +25,6 @@ from engine.restore import (
     SPARE,
     Restoration,
     check_copied,
-    make_folder,
     mark_damage,
     named,
     named_plugin,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterable
@@ -19,6 +17,7 @@ from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
 from engine.project.device_database import create_device_database
+from engine.project.folder import make_folder, make_folders, sync_file, sync_tree
 from engine.project.identity import Renewed, renew_main, renew_plugin_storage, verify_rows
 from engine.project.ids import IdPrefixes
 from engine.project.ports import free_port
@@ -26,7 +25,6 @@ from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
-from engine.repository.storage import sync_folder
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs
@@ -114,12 +112,6 @@ async def mark_damage(repository: Repository, manifest: Manifest) -> None:
         await asyncio.to_thread(mark_pack, repository, pack, size, frames=frames)
 
 
-def publish(partial: Path, root: Path) -> None:
-    """Give a finished project its name: one atomic step, on disk when this returns. Blocks."""
-    partial.rename(root)
-    sync_folder(root.parent)
-
-
 class Restoration:
     """One restore under way, in child processes."""
 
@@ -165,7 +157,7 @@ class Restoration:
             await self._restore_devices(folder / "devices")
             await self._children.each(child.flush)
         self._report(Progress("making it available", manifest.data, manifest.data))
-        await asyncio.to_thread(_sync_tree, self._partial)
+        await asyncio.to_thread(sync_tree, self._partial)
         return Restored(
             port=port,
             devices=len(manifest.devices),
@@ -233,7 +225,7 @@ class Restoration:
     def _place_main(self, database: Path, written: WrittenSettings) -> Path:
         """Move the main database to where the settings say; the folder that it is in then."""
         target = self._partial / written.database
-        _make_folders(target.parent, self._partial)
+        make_folders(target.parent, self._partial)
         database.rename(target)
         make_folder(target.parent / "devices")
         return target.parent
@@ -288,7 +280,7 @@ class Restoration:
             [
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
-                asyncio.to_thread(_sync_file, path),
+                asyncio.to_thread(sync_file, path),
                 asyncio.to_thread(large.remove_runs, path),
             ]
         )
@@ -337,18 +329,6 @@ def one_error(failures: list[RepositoryDamaged], what: str) -> RepositoryDamaged
     return RepositoryDamaged(f"{len(failures)} {what} are damaged. {told}{more}")
 
 
-def make_folder(folder: Path) -> None:
-    """Make a private folder, which must not be there yet."""
-    folder.mkdir(mode=0o700)
-    folder.chmod(0o700)
-
-
-def _make_folders(folder: Path, below: Path) -> None:
-    if folder != below and not folder.is_dir():
-        _make_folders(folder.parent, below)
-        make_folder(folder)
-
-
 def check_copied(database: Path, tables: tuple[tuple[str, int], ...], what: str) -> None:
     """Check a restored database that was copied row by row."""
     address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
@@ -372,32 +352,3 @@ def device_kinds(database: Path) -> dict[str, str]:
     with closing(sqlite3.connect(address, uri=True)) as connection:
         rows = connection.execute("SELECT id, type FROM device").fetchall()
     return {str(device): str(kind) for device, kind in rows}
-
-
-def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_tree(folder: Path) -> None:
-    """Bring small files and all names of a folder to disk; databases of devices are there already.
-
-    Bottom up, so that nothing is named before it is there.
-    """
-    for base, _, files in os.walk(folder, topdown=False):
-        if Path(base).name != "devices":
-            for file in files:
-                _sync_file(Path(base, file))
-        sync_folder(Path(base))
-
-
-def remove(folder: Path) -> None:
-    """Remove the folder of a project for good: first out of sight, then piece by piece. Blocks."""
-    gone = folder.with_name(f".partial-gone-{folder.name}")
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-    sync_folder(folder.parent)
