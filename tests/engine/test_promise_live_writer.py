@@ -142,6 +142,7 @@ async def test_no_committed_row_is_lost_with_a_writer_that_is_killed(
 ) -> None:
     """To close any handle on a file drops SQLite's locks in the process: not in the writer's."""
     world = make_world(tmp_path)
+    world.set_prices("[snapshot]\npatience = 900\n")  # the writer hardly rests
     file = world.files[0]
     change(file, f"PRAGMA journal_mode = {mode}")
     said = tmp_path / "said"
