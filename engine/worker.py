@@ -213,7 +213,7 @@ class Worker:
         until = time.monotonic() + min(await self._planner.seconds_to_next(), _LONGEST_REST)
         while (left := until - time.monotonic()) > 0:
             await self._nudge.wait(min(LOOK, left))
-            if await self._catalog.changes_of_others() != seen:
+            if self.leaving or await self._catalog.changes_of_others() != seen:
                 return
 
 
@@ -259,10 +259,19 @@ async def run_worker(home: Path, *, stay: bool = False, clock: Clock = system_cl
     reserve = Reserve(place)
     catalog = await reserve.lend(lambda: Catalog.open(place.catalog, clock=clock, create=False))
     await asyncio.to_thread(reserve.take_back)  # what was not needed is for clean-ups
-    task = asyncio.ensure_future(work_off(place, catalog, repository, clock, Nudge(), stay=stay))
+    seen: list[Worker] = []
+    task = asyncio.ensure_future(
+        work_off(place, catalog, repository, clock, Nudge(), stay=stay, seen=seen.append)
+    )
+
+    def end() -> None:
+        for worker in seen:
+            worker.leaving = True  # a step that is finished anyway takes no cancellation
+        task.cancel()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, end)
     try:
         await task
     except asyncio.CancelledError:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ from engine.engine import Engine
 from engine.errors import Cancelled, Failed, PriceNotAccepted
 from engine.lock import WorkerLock, WorkLock, has_worker, worker_stays
 from engine.model import Backup, BackupKind, Job, JobKind, JobState
-from engine.worker import run_worker
+from engine.worker import Worker, run_worker
 
 PATIENCE = 180.0  # seconds after which a test gives up
 STAY = (
@@ -250,6 +251,27 @@ async def test_a_worker_that_slept_goes_on_where_it_was(tmp_path: Path) -> None:
     assert backup.state is JobState.SUCCEEDED
     worker.terminate()
     assert await asyncio.to_thread(worker.wait) == 0
+
+
+async def test_a_worker_that_is_told_to_end_while_a_job_ends_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await prepared(tmp_path)
+    end_of_job = Worker._end
+
+    async def told(self: Worker, *arguments: Any, **named: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(10):  # turns of the loop, in which the signal is heeded
+            await asyncio.sleep(0)
+        await end_of_job(self, *arguments, **named)
+
+    monkeypatch.setattr(Worker, "_end", told)
+    working = asyncio.ensure_future(run_worker(world.home, stay=True))
+    await until(lambda: worker_stays(world.home))
+    async with client(world) as engine:
+        handle = await engine.backup("Plant")
+        await asyncio.wait_for(working, PATIENCE)
+        assert (await engine.job(handle.job)).state is JobState.SUCCEEDED
 
 
 async def _result_of(world: World, job: str) -> Job:
