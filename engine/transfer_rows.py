@@ -23,9 +23,9 @@ from engine.transfer_turns import HOLD, Slow, Turns
 
 _STEP = 0.4  # seconds that one task works, about
 _LONGEST_WAIT = 20.0  # seconds for a target that others hold
-_FIRST_BATCH = 500  # rows
+_FIRST_BATCH = 1000  # rows
 _SMALLEST_BATCH, _LARGEST_BATCH = 20, 20_000
-_GROWTH = 1.5  # at most, from one batch to the next: the next rows may take longer
+_GROWTH = 2.0  # at most, from one batch to the next: the next rows may take longer
 _LARGEST_UNCHOSEN, _BATCH_BYTES = 4_000, 2_000_000  # rows where none of them is chosen
 _LONG = ("value", "metadata", "location")  # columns whose texts may be of any length
 _LACKING = "p.origin NOT IN (SELECT origin FROM temp.there)"

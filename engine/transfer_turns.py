@@ -18,7 +18,7 @@ from engine.project.tables import primary_code
 HOLD = 0.08  # seconds that a transaction is to hold the target
 _REST = 0.03  # seconds that it is left alone between two
 _TOO_LONG, _LONG_REST = 0.098, 0.14  # seconds; sleepers of 100 ms oversleep on a busy machine
-_MOST_ALONE = 2  # transactions in a row, with none of another between, until a long rest
+_MOST_ALONE = 0.2  # seconds held, with no transaction of another between, until a long rest
 _PATIENT, _HASTY, _AT_ONCE = (f"PRAGMA busy_timeout = {n}" for n in (5000, 100, 0))
 _POLL = 0.0001  # seconds
 _LONG_FOR_A_WRITER, _MOST_LEFT = 0.04, 5  # seconds; times that others are let go first
@@ -38,7 +38,7 @@ class Turns:
         self._database = database
         self._next = 0.0  # when the database may be held again
         self._until = 0.0  # when this turn takes too long
-        self._seen, self._alone = 0, 0  # what others wrote last; turns of ours since
+        self._seen, self._alone = 0, 0.0  # what others wrote last; seconds of our turns since
 
     def version(self) -> int:
         """A number that is another one when others have written."""
@@ -70,7 +70,7 @@ class Turns:
             self._until = began + _TOO_LONG
             version = self.version()
             if version != self._seen:
-                self._seen, self._alone = version, 0
+                self._seen, self._alone = version, 0.0
             yield
             self._database.execute("COMMIT")
         except BaseException as error:
@@ -99,9 +99,11 @@ class Turns:
         now = time.monotonic()
         self.held = now - began
         self.longest = max(self.longest, self.held)
-        # none of the others wrote in the last moments: one that looks seldom may wait by now
-        self._alone = 0 if self._alone >= _MOST_ALONE else self._alone + 1
-        long = self.held >= _TOO_LONG or not self._alone
+        self._alone += self.held
+        # where none of the others wrote for so long, one that looks seldom may wait by now
+        long = self.held >= _TOO_LONG or self._alone >= _MOST_ALONE
+        if long:
+            self._alone = 0.0
         self._next = now + (_LONG_REST if long else _REST)
 
     def _begin(self, how: str, deadline: float) -> None:
