@@ -27,11 +27,11 @@ from typing import NamedTuple
 sys.path.append(str(Path(__file__).parents[1] / "tui"))
 sys.path.append(str(Path(__file__).parents[2]))
 
-from app_support import PLANT, AppHome
+from app_support import PLANT, AppHome, restoring
 from emulator import BACKSTAY, LARGE, Emulator
 
 from engine.lock import WorkLock
-from engine.model import Job, JobKind, JobState, Progress
+from engine.model import JobState, Progress
 
 SCROLLED = 60  # rows
 PAGES = {
@@ -153,24 +153,7 @@ def written(home: AppHome, seconds: float) -> list[Figure]:
 def followed(home: AppHome, seconds: float) -> list[Figure]:
     """What a job's page writes while its progress changes four times a second."""
     begun = datetime.now(UTC)
-    job = Job(
-        id="4f2a81c09b3d",
-        kind=JobKind.RESTORE,
-        project=PLANT,
-        project_name="Plant 7",
-        user="ana",
-        state=JobState.RUNNING,
-        asked=begun,
-        started=begun,
-        finished=None,
-        progress=Progress("new ids and indexes", 0, 920_000_000, 210_000_000.0),
-        error="",
-        reason="",
-        hint="",
-        slot=None,
-        attempt=1,
-        new_project="Plant 7 restored",
-    )
+    job = restoring(begun, Progress("new ids and indexes", 0, 920_000_000, 210_000_000.0))
     lock = WorkLock(home.path)
     lock.acquire()
     try:

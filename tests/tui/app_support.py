@@ -31,7 +31,10 @@ from engine.model import (
     BackupState,
     Encryption,
     Job,
+    JobKind,
+    JobState,
     Origin,
+    Progress,
     ProjectState,
     Role,
 )
@@ -295,6 +298,28 @@ def device(number: int, name: str, *, rows: int, missing: str = "") -> DeviceEnt
     first = last - 90 * 86_400_000 if rows else None
     return DeviceEntry(
         f"{number:024x}", name, rows, first, last if rows else None, image, missing, None
+    )
+
+
+def restoring(begun: datetime, progress: Progress) -> Job:
+    """A restore of Plant 7 that is under way."""
+    return Job(
+        id="4f2a81c09b3d",
+        kind=JobKind.RESTORE,
+        project=PLANT,
+        project_name="Plant 7",
+        user="ana",
+        state=JobState.RUNNING,
+        asked=begun,
+        started=begun,
+        finished=None,
+        progress=progress,
+        error="",
+        reason="",
+        hint="",
+        slot=None,
+        attempt=1,
+        new_project="Plant 7 restored",
     )
 
 

@@ -12,11 +12,11 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from app_support import PLANT, AppHome
+from app_support import PLANT, AppHome, restoring
 from emulator import BACKSTAY, LARGE, Emulator
 
 from engine.lock import WorkLock
-from engine.model import Job, JobKind, JobState, Progress
+from engine.model import Progress
 
 MOVE, MENU = 1500, 15_000  # bytes
 PROGRESS = 750  # bytes: a page follows its job twice a second, and may write 1.5 KB in it
@@ -85,24 +85,7 @@ def test_nothing_is_written_while_nothing_happens(home: AppHome) -> None:
 
 def test_following_a_job_writes_little(home: AppHome) -> None:
     begun = datetime.now(UTC) - timedelta(seconds=41)
-    job = Job(
-        id="4f2a81c09b3d",
-        kind=JobKind.RESTORE,
-        project=PLANT,
-        project_name="Plant 7",
-        user="ana",
-        state=JobState.RUNNING,
-        asked=begun,
-        started=begun,
-        finished=None,
-        progress=Progress("new ids and indexes", 101_000_000, 920_000_000, 210_000_000.0),
-        error="",
-        reason="",
-        hint="",
-        slot=None,
-        attempt=1,
-        new_project="Plant 7 restored",
-    )
+    job = restoring(begun, Progress("new ids and indexes", 101_000_000, 920_000_000, 210_000_000.0))
     lock = WorkLock(home.path)
     lock.acquire()
     try:
