@@ -216,8 +216,8 @@ def check(kinds: Bytes, leaves: Ints, facts: Facts, rows: int) -> None:
     """
     if bool((facts.told[kinds == LEAF] == UNSOUND).any()):
         raise NotCanonical("a page of its table is none")
-    place = np.zeros(kinds.size + 1, np.int64)
-    place[leaves] = np.arange(leaves.size)
+    place = np.zeros(kinds.size + 1, np.int32)  # a file has fewer leaves than 2^31
+    place[leaves] = np.arange(leaves.size, dtype=np.int32)
     spans = facts.spans[np.argsort(place[facts.spans[:, 0]])]
     if bool((spans[:-1, 2] >= spans[1:, 1]).any()):
         raise NotCanonical("the pages of its table are not in order")
@@ -232,6 +232,8 @@ def check(kinds: Bytes, leaves: Ints, facts: Facts, rows: int) -> None:
 
 def _follow(kinds: Bytes, facts: Facts) -> None:
     """Follow all chains of overflow pages: each such page must be used, and once."""
+    if not facts.chains.size and not bool((kinds == CHAIN).any()):
+        return
     following = np.full(kinds.size + 1, UNSOUND, np.int64)
     following[1:][kinds == CHAIN] = facts.told[kinds == CHAIN]
     if int(facts.chains[:, 2].sum()) != int(np.count_nonzero(kinds == CHAIN)):

@@ -193,8 +193,10 @@ def _kinds(
         kinds[tree.leaves - 1] = EMPTY if index in left_out else kind
         kinds[tree.interior - 1] = EMPTY if index in left_out else kind + 1
         used += [tree.leaves, tree.interior]
-    every = np.concatenate(used)
-    if bool((np.bincount(every) > 1).any()):
+    marked = np.zeros(header.page_count + 1, np.bool_)
+    for pages in used:
+        marked[pages] = True
+    if np.count_nonzero(marked) != sum(pages.size for pages in used):
         raise IndexDamaged("a page is used twice")
     return kinds, [trees[index] for index in left_out]
 
