@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,6 +155,29 @@ def test_lost_pages_cost_no_data(
         connection.execute("DELETE FROM sqlite_schema WHERE name = 'data_time_index'")
         connection.execute("PRAGMA writable_schema = RESET")
     source = content_of(device)
+    read = bench.read(device, leave_out)
+    assert read.way is Way.TABLE_ONLY
+    bench.check(source, read)
+
+
+@pytest.mark.parametrize("leave_out", EVERY_CHOICE)
+def test_a_page_that_is_both_free_and_in_use_costs_no_data(
+    bench: Workbench, device: Path, content_of: Callable[[Path], Content], leave_out: LeaveOut
+) -> None:
+    with contextlib.closing(sqlite3.connect(device, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM data WHERE rowid <= (SELECT max(rowid) / 2 FROM data)")
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'data_time_index'"
+        ).fetchone()
+    source = content_of(device)
+    raw = bytearray(device.read_bytes())
+    trunk, free = struct.unpack_from(">II", raw, 32)
+    at = (trunk - 1) * PAGE
+    (leaves,) = struct.unpack_from(">I", raw, at + 4)
+    struct.pack_into(">I", raw, at + 8 + 4 * leaves, root)
+    struct.pack_into(">I", raw, at + 4, leaves + 1)
+    struct.pack_into(">I", raw, 36, free + 1)
+    device.write_bytes(raw)
     read = bench.read(device, leave_out)
     assert read.way is Way.TABLE_ONLY
     bench.check(source, read)
