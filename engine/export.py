@@ -8,7 +8,6 @@ asked for it, for it is written where that process is.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.cancelling import to_the_end
 from engine.children import COUNT, Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.exporting.archive import CHECKSUMS, Archive, FolderArchive, TarArchive
@@ -90,7 +90,11 @@ async def export(
         )
     opened: list[Archive] = []
     try:
-        await to_its_end(lambda: opened.append(_archive(manifest, target, form, replace=replace)))
+        await to_the_end(
+            asyncio.to_thread(
+                lambda: opened.append(_archive(manifest, target, form, replace=replace))
+            )
+        )
         partial = scratch / "export"
         await asyncio.to_thread(make_folder, partial)
         work = _Export(repository, manifest, partial, None, now, report)
@@ -100,7 +104,7 @@ async def export(
         raise
     finally:
         for archive in opened:
-            await to_its_end(archive.discard)
+            await to_the_end(asyncio.to_thread(archive.discard))
     file = str(target) if isinstance(target, Path) else ""
     return made._replace(file=file, seconds=time.monotonic() - started)
 
@@ -116,21 +120,6 @@ def _archive(
     folder = f"{name}-{manifest.date:%Y-%m-%d}-{manifest.backup[:6]}"
     when = int(manifest.date.timestamp())
     return TarArchive(output, folder, when, compressed=form is ExportFormat.DATABASES)
-
-
-async def to_its_end(call: Callable[[], T], stop: Callable[[], None] = lambda: None) -> T:
-    """Run `call` in a thread; when cancelled, call `stop`, and wait for its end all the same."""
-    task = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        stop()
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # looked at: it was stopped
-        raise
 
 
 def _most_at_once(manifest: Manifest) -> int:
@@ -345,7 +334,7 @@ class _Export(Restoration):
 
     async def _in_turn(self, call: Callable[[], None]) -> None:
         async with self._writing:
-            await to_its_end(call, self._archive.stop)
+            await to_the_end(asyncio.to_thread(call), self._archive.stop)
 
     def _tell(self) -> None:
         """Tell how far it is: what was made, and where databases are written, what was written."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.access import Action
 from engine.aside import aside
 from engine.backups import Backups
+from engine.cancelling import to_the_end
 from engine.errors import ExtraMissing, NotFound, RepositoryDamaged
 from engine.handle import Handle, Report
 from engine.model import ExportFormat, ExportReport
@@ -70,11 +71,13 @@ class Exports(Backups):
     async def _export(
         self, backup: str, target: Path | int, form: ExportFormat, replace: bool, report: Report
     ) -> ExportReport:
-        from engine.export import export, to_its_end
+        from engine.export import export
 
         held = contextlib.ExitStack()
         try:
-            scratch = await to_its_end(lambda: held.enter_context(aside(self.home, keeps=backup)))
+            scratch = await to_the_end(
+                asyncio.to_thread(held.enter_context, aside(self.home, keeps=backup))
+            )
             manifest = await asyncio.to_thread(self._repository.manifest, backup)
             return await export(
                 self._repository,
@@ -95,4 +98,4 @@ class Exports(Backups):
                 ) from None
             raise
         finally:
-            await to_its_end(held.close)
+            await to_the_end(asyncio.to_thread(held.close))

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 
 from engine.backup import Request, facts, take_backup
+from engine.cancelling import finish_anyway
 from engine.catalog import BackupRow, Catalog, JobRow, ProjectRow
 from engine.catalog.jobs import BY_SCHEDULE
 from engine.clock import Clock
@@ -34,7 +35,6 @@ from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
-from engine.work import finish_anyway
 
 
 class Performer:

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.access import Access, Action, check_user_name, login_name
 from engine.backup import facts
+from engine.cancelling import finish_anyway, to_the_end
 from engine.catalog import CATALOG_FILE, Catalog, ProjectRow, ScheduleRow
 from engine.catalog.schedules import KEEP
 from engine.clock import Clock, system_clock
@@ -49,7 +50,6 @@ from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository, open_repository, repository_encryption
 from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage, sync_folder
 from engine.retention import MOST
-from engine.work import finish_anyway
 
 STAGE = ".recovering"  # where a home is being made
 DONE = ".recovered"  # the same, when all of it is there
@@ -113,11 +113,11 @@ async def recover(
     stage = Home(place.path / STAGE)
     with _alone(place.path):
         try:
-            await _to_end(shutil.rmtree, stage.path, ignore_errors=True)
-            await _to_end(stage.prepare, create=True)
+            await to_the_end(asyncio.to_thread(shutil.rmtree, stage.path, ignore_errors=True))
+            await to_the_end(asyncio.to_thread(stage.prepare, create=True))
             lost = await _copy(repository.storage, stage, report)
             if secret is not None:
-                await _to_end(stage.write_key, secret)
+                await to_the_end(asyncio.to_thread(stage.write_key, secret))
             copy = await asyncio.to_thread(open_repository, stage.storage, secret)
             report(Progress("reading the backups", 0, 0))
             async with await Catalog.open(stage.catalog, clock=clock) as catalog:
@@ -134,16 +134,6 @@ async def recover(
     )
     unreadable = (*made.unreadable, *manifests)
     return made._replace(home=place.path, unreadable=unreadable, lost=packs)
-
-
-async def _to_end(work: Callable[..., T], *given: Any, **named: Any) -> T:
-    """Do what writes in a thread; when this is cancelled, what was begun is waited for."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *given, **named))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _located(source: Path) -> tuple[LocalStorage, Encryption]:
@@ -236,7 +226,7 @@ async def _copy(source: Storage, home: Home, report: Report) -> dict[str, str]:
         )
     lost = {}
     for name, size in objects:
-        reason = await _to_end(_copy_object, source, home.storage, name)
+        reason = await to_the_end(asyncio.to_thread(_copy_object, source, home.storage, name))
         if reason:
             lost[name] = reason
         done += size

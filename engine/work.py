@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from engine.aside import has_abandoned, remove_abandoned
 from engine.catalog import Catalog, JobRow
@@ -16,18 +15,6 @@ from engine.model import ProjectState
 from engine.repository.repository import Repository
 
 T = TypeVar("T")
-
-
-async def finish_anyway(work: Coroutine[Any, Any, T]) -> T:
-    """Let a short last step run to its end, even when it is cancelled meanwhile.
-
-    For steps after which something exists: whoever cancels then comes too late.
-    """
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()
 
 
 def clean(home: Home, repository: Repository) -> None:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine.cancelling import finish_anyway
 from engine.catalog import Catalog, JobRow
 from engine.clock import Clock, system_clock
 from engine.errors import BackstayError, Busy, Cancelled, StorageFailed
@@ -33,7 +34,7 @@ from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
 from engine.telling import Telling
-from engine.work import clean, finish_anyway, mend, needs_mending
+from engine.work import clean, mend, needs_mending
 
 LOOK = 0.25  # seconds between two looks at the catalog; also how often progress is noted
 _LONGEST_REST = 30.0  # seconds; a clock that was set is noticed after that

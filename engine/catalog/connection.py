@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
+from engine.cancelling import to_the_end
 from engine.errors import FULL_HINT, BackstayError, Busy, Damaged, StorageFailed
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the connection and end its thread; a second time does nothing."""
-        await _to_the_end(self._connection.close())
+        await to_the_end(self._connection.close())
 
     async def rows(self, sql: str, *values: Value) -> tuple[sqlite3.Row, ...]:
         """All rows of one statement."""
@@ -183,7 +184,7 @@ class Database:
         deadline = now() + self._patience
         while True:
             try:
-                return await _to_the_end(work())
+                return await to_the_end(work())
             except sqlite3.Error as error:
                 if not _is_busy(error) or now() >= deadline:
                     raise _named(error, self.path) or error from error
@@ -209,28 +210,12 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         async def close() -> None:
             await (await connecting).close()
 
-        await _to_the_end(close())
+        await to_the_end(close())
         raise
 
 
 def _address(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=rw"  # a missing file is never made by SQLite
-
-
-async def _to_the_end(work: Awaitable[T]) -> T:
-    """Await `work` to its end even when cancelled meanwhile; the cancellation is raised then."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue  # asked twice: the first request is raised below
-        if not task.cancelled():
-            task.exception()  # looked at, or asyncio would report it as forgotten
-        raise
 
 
 def _storable(values: tuple[Value, ...]) -> tuple[Value, ...]:
