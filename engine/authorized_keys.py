@@ -22,6 +22,7 @@ from engine.model import UserKey
 from engine.names import shown
 from engine.private import check_private, read_private
 from engine.public_key import PublicKey, parse_key
+from engine.syncing import sync_folder
 
 BEGIN = b"# >>> backstay: the lines to the next mark are written by backstay access"
 END = b"# <<< backstay"
@@ -210,7 +211,7 @@ class AuthorizedKeys:
             if content:
                 self._put(self.path.with_name(self.path.name + BEFORE), content)
             self._put(self.path, before + block + after)
-            _sync_names(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise StorageFailed(
                 f"{self.path} cannot be written: {error.strerror}.",
@@ -229,15 +230,6 @@ class AuthorizedKeys:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def _sync_names(folder: Path) -> None:
-    """See to it that a folder's new names are there after a power cut, too."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _block(content: bytes, path: Path) -> list[bytes]:

@@ -32,8 +32,9 @@ from engine.repository.repository import (
     open_repository,
     repository_encryption,
 )
-from engine.repository.storage import LocalStorage, publish, storage_failed, sync_folder
+from engine.repository.storage import LocalStorage, publish, storage_failed
 from engine.settings import SETTINGS_FILE
+from engine.syncing import sync_folder
 
 KEY_FILE = "repository.key"
 REPOSITORY = "repository"

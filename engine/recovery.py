@@ -48,8 +48,9 @@ from engine.names import check_project_name
 from engine.repository.keys import parse_recovery_text
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository, open_repository, repository_encryption
-from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage, sync_folder
+from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage
 from engine.retention import MOST
+from engine.syncing import sync_folder
 
 STAGE = ".recovering"  # where a home is being made
 DONE = ".recovered"  # the same, when all of it is there

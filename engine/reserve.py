@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from engine.errors import HomeUnsafe, StorageFailed
 from engine.home import Home
-from engine.repository.storage import sync_folder
+from engine.syncing import sync_folder
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
 from engine.project.device_database import create_device_database
-from engine.project.folder import make_folder, make_folders, sync_file, sync_tree
+from engine.project.folder import make_folder, make_folders, sync_tree
 from engine.project.identity import Renewed, renew_main, renew_plugin_storage, verify_rows
 from engine.project.ids import IdPrefixes
 from engine.project.ports import free_port
@@ -25,6 +25,7 @@ from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
+from engine.syncing import sync_file
 
 if TYPE_CHECKING:
     from engine.pages.ids import Runs

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from engine.exporting.output import HINT, Output, beside, check_target, look
-from engine.repository.storage import storage_failed, sync_folder
+from engine.repository.storage import storage_failed
+from engine.syncing import sync_folder
 
 if TYPE_CHECKING:
     import zstandard

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import Cancelled, StorageFailed, Taken
-from engine.repository.storage import publish, storage_failed, sync_folder
+from engine.repository.storage import publish, storage_failed
+from engine.syncing import sync_folder
 
 HINT = "Nothing of it was kept, and the backup is safe. Make room there, or name another place."
 # Bytes that a pipe which can be written to takes without making us wait: POSIX says so of PIPE_BUF.

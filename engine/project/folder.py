@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from engine.repository.storage import sync_folder
+from engine.syncing import sync_file, sync_folder
 
 
 def make_folder(folder: Path) -> None:
@@ -21,15 +21,6 @@ def make_folders(folder: Path, below: Path) -> None:
     if folder != below and not folder.is_dir():
         make_folders(folder.parent, below)
         make_folder(folder)
-
-
-def sync_file(path: Path) -> None:
-    """Bring a file to disk. Blocks."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sync_tree(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import FULL_HINT, StorageFailed
+from engine.syncing import sync_folder
 
 Buffer = bytes | bytearray | memoryview
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
@@ -214,15 +215,6 @@ def publish(temporary: Path, target: Path) -> None:
         if target.exists():  # a file system without links: names are random, so nobody races
             raise FileExistsError(target) from None
         temporary.rename(target)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_all(file: int, parts: Sequence[Buffer]) -> None:
