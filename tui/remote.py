@@ -44,6 +44,11 @@ def serving() -> bool:
     return _process["serves"]
 
 
+def start_worker(here: str) -> str:
+    """How to get a worker that stays: `here` says it; over SSH, whom to ask for one."""
+    return "Ask whoever keeps this machine to start a worker." if serving() else here
+
+
 def refuse_files() -> None:
     """Raise `NotAllowed` where a file of this machine must not be named: over SSH."""
     if serving():

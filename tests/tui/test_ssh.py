@@ -62,6 +62,23 @@ def test_an_owner_opens_the_app_and_takes_a_backup(
     )
 
 
+def test_the_app_tells_who_came_in_of_no_command_that_is_not_for_them(
+    server: Server, backstay: Runner, terminal: Callable[..., Emulator]
+) -> None:
+    told = backstay("schedule", "Plant 7", "--at", "03:00", "--timezone", "UTC")
+    assert "Start one with: backstay " in told.out  # to the account that can
+    app = terminal("ana")
+    for key in ("", "enter", "s"):  # the projects, the backups of one, its main database
+        app.press(*([key] if key else []))
+        app.until_seen("Ask whoever keeps this machine to start a worker.")
+        assert "backstay worker" not in app.text
+        app.until_quiet()
+    server.let_in("eve")
+    app = terminal("eve")
+    app.until_seen("No projects yet.", "\n   Ask who owns a project here to add you to it.")
+    assert "backstay adopt" not in app.text
+
+
 def test_a_command_is_the_one_that_the_owner_would_type(server: Server, backstay: Runner) -> None:
     sent = server("ana", "backups 'Plant 7' --json")
     assert sent.json == backstay("backups", "Plant 7", "--json").json

@@ -48,7 +48,7 @@ def command(invocation: Invocation, project: str | None) -> None:
 
 def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[str]:
     from engine import system_clock
-    from tui.views.health import health_lines, start_worker
+    from tui.views.health import health_lines, start_one
 
     if healths:
         lines = health_lines(healths, system_clock(), layout())
@@ -57,7 +57,7 @@ def _lines(invocation: Invocation, healths: list[Health], stays: bool) -> list[s
     if stays:
         lines += ["", "A worker stays and keeps the schedules."]
     else:
-        lines += ["", f"No worker stays. {start_worker(invocation)}"]
+        lines += ["", f"No worker stays. {start_one(invocation)}"]
     return [*lines, _sqlite()]
 
 

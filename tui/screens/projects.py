@@ -18,6 +18,7 @@ from engine import (
     ProjectState,
     Role,
 )
+from tui.remote import serving, start_worker
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.widgets.rows import Cell, Row, Rows
@@ -31,7 +32,7 @@ _WORST_FIRST = (
     HealthState.NEVER,
     HealthState.FINE,
 )
-_NO_WORKER = "No worker runs: run backstay worker, or install its --unit, to keep schedules."
+_WORKER = "Run backstay worker, or install its --unit, to keep schedules."
 
 
 _WAKING = """\
@@ -120,7 +121,7 @@ class ProjectsPage(ListPage[Shown]):
         if project.quiet:
             return [f"{project.name} is quiet: its actions are off until you wake it (w)."]
         if health.state is HealthState.NO_WORKER:
-            return [_NO_WORKER]
+            return [f"No worker runs. {start_worker(_WORKER)}"]
         return []
 
     def _sorted(self, data: Shown) -> list[Project]:
@@ -164,13 +165,14 @@ class ProjectsPage(ListPage[Shown]):
 
     def say_empty(self, data: Shown, state: State) -> None:
         """Say how to get a first project."""
-        state.tell(
-            "No projects yet.",
-            *_invited(data.invitations),
+        lines = [
             "Register an instance of TagoCore in a shell:",
             "  backstay adopt PATH --name NAME",
             "Or ask who owns a project here to add you to it.",
-        )
+        ]
+        if serving():
+            lines = ["Ask who owns a project here to add you to it."]
+        state.tell("No projects yet.", *_invited(data.invitations), *lines)
 
     @property
     def selected(self) -> Project | None:

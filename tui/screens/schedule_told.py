@@ -7,6 +7,7 @@ from datetime import datetime
 
 from engine import Backup, Invalid, Plan, Project, Storage
 from tui.plain_text import cells
+from tui.remote import start_worker
 from tui.screens.schedule_check import Checked
 from tui.screens.schedule_draft import CALLED
 from tui.widgets.told import Block
@@ -14,7 +15,7 @@ from tui.wording import brief, counted, date_alone, date_there, day_there, liste
 
 _APART = "   "  # between two moments in a line
 _NAMED = 9  # backups that are named where more would go
-_NO_WORKER = "No worker runs: start one with backstay worker."
+_WORKER = "Start one with backstay worker."
 _NOTHING = "Nothing was changed. "  # how the engine's hints begin, where this is plain to see
 
 
@@ -30,7 +31,7 @@ def runs_told(checked: Checked, *, worker_stays: bool, room: int) -> list[str]:
         if run.remark:
             lines.append(f"! {date_alone(run.due, plan.zone)}: {run.remark}.")
     if not worker_stays:
-        lines.append(f"! {_NO_WORKER}")
+        lines.append(f"! No worker runs. {start_worker(_WORKER)}")
     return lines
 
 

@@ -9,6 +9,7 @@ from engine import Health, Job
 from tui.invocation import Invocation
 from tui.output import Layout
 from tui.plain_text import plain
+from tui.remote import start_worker
 from tui.table import Column, table
 from tui.views.facts import folded
 from tui.views.jobs import left_text, percent
@@ -46,11 +47,10 @@ def health_lines(healths: Sequence[Health], now: datetime, layout: Layout) -> li
     return lines
 
 
-def start_worker(invocation: Invocation) -> str:
-    """How to get a worker that stays; over SSH, whom to ask for one."""
-    if invocation.remote:
-        return "Ask whoever keeps this machine to start one."
-    return f"Start one with: {plain(invocation.for_anyone().command_line('worker'))}"
+def start_one(invocation: Invocation) -> str:
+    """How to get a worker that stays, after a sentence which says that there is none."""
+    command = plain(invocation.for_anyone().command_line("worker"))
+    return start_worker(f"Start one with: {command}")
 
 
 def _when(

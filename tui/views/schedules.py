@@ -12,7 +12,7 @@ from tui.plain_text import plain
 from tui.table import Column, table
 from tui.views.backups import short_ids
 from tui.views.facts import folded, notes
-from tui.views.health import start_worker
+from tui.views.health import start_one
 from tui.wording import NONE, age, ahead, date_there, size
 
 
@@ -35,7 +35,7 @@ def plan_lines(
     lines += notes(plan.notes, layout, title="What went otherwise")
     if plan.runs and not worker_stays:
         said = "No worker is running that stays, so none of these would be made."
-        lines += ["", *folded(said, layout), start_worker(invocation)]
+        lines += ["", *folded(said, layout), start_one(invocation)]
     return lines
 
 

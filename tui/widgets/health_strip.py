@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from engine import Health, HealthState, JobKind
 from tui.plain_text import cells, plain, wrap
+from tui.remote import start_worker
 from tui.wording import brief, city, day_there
 
 _GLYPHS = {
@@ -20,7 +21,7 @@ _GLYPHS = {
     HealthState.NO_WORKER: ("!", "$warning"),
 }
 
-_NO_WORKER = "Run backstay worker, or install its --unit, to keep the schedule."
+_WORKER = "Run backstay worker, or install its --unit, to keep the schedule."
 _INDENT = "  "
 
 
@@ -84,13 +85,14 @@ def _following(health: Health, now: datetime) -> list[str]:
 def _said(health: Health, worker_stays: bool) -> tuple[str, str]:
     """What is wrong, in a word, and what to do here; nothing where all is well."""
     state, reason = health.state, health.reason
+    start = start_worker(_WORKER)
     nobody_works = health.next_run is not None and not worker_stays
     if state in (HealthState.FINE, HealthState.NEVER, HealthState.NO_WORKER):
-        return ("No worker", _NO_WORKER if nobody_works else "")
+        return ("No worker", start if nobody_works else "")
     if state is HealthState.LATE:
         if health.running is not None:
             return ("Late", reason)
-        return ("Late", f"{reason} Press b to make one now. {_NO_WORKER if nobody_works else ''}")
+        return ("Late", f"{reason} Press b to make one now. {start if nobody_works else ''}")
     if health.running is not None and health.running.kind is JobKind.BACKUP:
         return ("Failing", f"{reason} Another one is being made now.")
     # What to type in a shell; here is a key for it.
