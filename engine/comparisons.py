@@ -98,6 +98,7 @@ class Comparisons(Backups):
             kind=BackupKind.MANUAL,
             leave_out=leave_out,
             without_damaged=True,
+            patience=(await self._settings()).patience,
         )
         previous = before
         latest = await self._catalog.backups.latest(project.id)

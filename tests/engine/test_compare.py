@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from promises_support import World, adopted, backed_up, change, hashes, make_world
 
-from engine.errors import NotFound, RepositoryDamaged
+from engine.errors import Busy, NotFound, RepositoryDamaged
 from engine.model import Comparison, Progress
 from engine.project.instance import find
 
@@ -147,6 +147,19 @@ async def test_what_cannot_be_compared_is_told(world: World) -> None:
         await engine.forget("Plant")
         with pytest.raises(NotFound, match="no project as it is now"):
             await engine.compare(first.id)
+
+
+async def test_a_comparison_with_now_waits_for_writers_as_long_as_a_backup(world: World) -> None:
+    world.set_prices("[snapshot]\npatience = 1\n")
+    async with world.opened() as engine:
+        await adopted(engine, world)
+        first = await backed_up(engine)
+        alter(world)
+        tank = find(world.source).device_file(TANK)
+        with closing(sqlite3.connect(tank, isolation_level=None)) as writer:
+            writer.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(Busy, match="for more than 1 seconds"):
+                await engine.compare(first.id)
 
 
 async def test_a_backup_that_is_removed_meanwhile_is_not_called_damaged(world: World) -> None:
