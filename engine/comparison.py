@@ -67,7 +67,8 @@ class _Comparison:
         theirs = {device.id: device for device in after.devices}
         pairs = dict(_pairs(ours, theirs))
         main = not _is_same(before.main.image, after.main.image)
-        self._total = len(pairs) + main
+        self._total = sum(pair.after.size for pair in pairs.values())
+        self._total += after.main.image.size if main else 0
         rows: dict[str, RowChanges] = {}
         devices, actions, analyses, accounts = Things(), Things(), Things(), Things()
         self._tell()
@@ -79,7 +80,7 @@ class _Comparison:
                     devices, actions, analyses, accounts = await children.run(
                         child.compare_main, before.main.image, after.main.image
                     )
-                    self._advance()
+                    self._advance(after.main.image)
                 rows = await self._rows(children, pairs)
         added = tuple(_alone(each, added=True) for key, each in theirs.items() if key not in ours)
         removed = tuple(
@@ -116,7 +117,7 @@ class _Comparison:
                 found[device] = await children.run(child.compare_device, pair)
             except RepositoryDamaged as error:
                 damaged.append(error.message)
-            self._advance()
+            self._advance(pair.after)
 
         # The largest first: the other child is not idle at the end.
         order = sorted(pairs.items(), key=lambda item: -item[1].after.size)
@@ -126,8 +127,8 @@ class _Comparison:
             raise RepositoryDamaged(" ".join(sorted(damaged)[:_NAMED]) + more)
         return found
 
-    def _advance(self) -> None:
-        self._done += 1
+    def _advance(self, image: Image) -> None:
+        self._done += image.size
         self._tell()
 
     def _tell(self) -> None:

@@ -20,6 +20,7 @@ from engine.names import new_id
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository
 from engine.repository.storage import storage_failed
+from engine.telling import Telling
 
 
 def _nobody(_: Progress) -> None:
@@ -41,6 +42,7 @@ class Comparisons(Backups):
         """
         before = await self._backup(first, Action.SEE_BACKUPS)
         after = None if second is None else await self._backup(second, Action.SEE_BACKUPS)
+        report = Telling(report).report
         report(Progress("reading the backups", 0, 0))
         ours = await asyncio.to_thread(self._repository.manifest, before.backup.id)
         async with self._aside() as scratch:

@@ -27,6 +27,7 @@ def test_two_backups_and_a_backup_with_now(backstay: Runner, source: Path) -> No
         writer.execute("UPDATE account SET password = 'hunter2'")
         writer.execute("UPDATE device SET name = '\x1b[2J', active = 0 WHERE name LIKE 'Freezer%'")
     told = backstay("diff", first["id"])
+    assert told.err == ""
     assert "Harbour as it is now" in told.out
     assert "Rows      1 added, 2 removed" in told.out
     assert "\\x1b[2J" in told.out

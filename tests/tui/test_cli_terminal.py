@@ -181,6 +181,27 @@ def test_ctrl_c_during_a_backup_keeps_nothing(
     assert backstay("backup", "Busy").code == 0
 
 
+def test_ctrl_c_during_a_comparison_leaves_nothing(
+    backstay: Runner, open_terminal: Open, source: Path
+) -> None:
+    """The project as it is now cannot be read to its end, for a writer holds one of its devices."""
+    assert backstay("adopt", str(source), "--name", "Busy").code == 0
+    assert backstay("backup", "Busy").code == 0
+    (device,) = source.rglob("715f6b96bfa47992f15881f9.db")
+    with closing(sqlite3.connect(device, isolation_level=None)) as writer:
+        writer.execute("DELETE FROM data WHERE rowid = 1")
+        writer.execute("BEGIN EXCLUSIVE")
+        terminal = open_terminal(
+            *(IMPATIENT, "--home", str(backstay.home), "--as", "ana", "diff", "Busy@latest")
+        )
+        terminal.read_until("estimating")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+    assert "Nothing was kept" in terminal.text
+    assert "Traceback" not in terminal.text
+    assert not list(backstay.home.glob(".aside-*"))
+
+
 def test_ctrl_c_during_the_demo_leaves_nothing(open_terminal: Open, tmp_path: Path) -> None:
     home = tmp_path / "demo"
     terminal = open_terminal(

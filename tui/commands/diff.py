@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
 from tui.output import layout, print_json, print_lines
-from tui.running import with_engine
+from tui.running import follow, with_engine
+
+if TYPE_CHECKING:
+    from engine import Comparison, Engine
 
 
 @click.command(
@@ -26,7 +31,14 @@ def command(invocation: Invocation, backup: str, other: str | None) -> None:
     is compared with the project as it is now, which is read as a backup reads it; nothing is
     kept of that. Values that may be secret are never shown.
     """
-    found = with_engine(invocation, lambda engine: engine.compare(backup, other))
+
+    async def compare(engine: Engine) -> Comparison:
+        from engine import Handle
+
+        work = Handle("diff", lambda report: engine.compare(backup, other, report=report))
+        return await follow(work, invocation)
+
+    found = with_engine(invocation, compare)
     if invocation.json:
         print_json(found.as_json())
         return

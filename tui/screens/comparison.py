@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine import Backup, Comparison, NotFound, Progress
+from tui.progress import far
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
 from tui.views.comparison import changed_devices, named_things, rows_cells, setting_text, summary
@@ -78,8 +79,9 @@ class ComparisonPage(ListPage[Comparison]):
     def _tell_progress(self) -> None:
         progress, state = self._progress, self.query_one("#state", State)
         if self.data is None and progress is not None and not self._in_trouble:
-            far = f" {progress.done:,} of {progress.total:,}" if progress.total else ""
-            state.tell(f"{progress.stage.capitalize()}…{far} Esc ends it.", style="$quiet")
+            told = far(progress)
+            how_far = f" {told}." if told else ""
+            state.tell(f"{progress.stage.capitalize()}…{how_far} Esc ends it.", style="$quiet")
 
     def action_read_again(self) -> None:
         """Compare anew."""
