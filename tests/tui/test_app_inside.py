@@ -44,6 +44,7 @@ TANK = "715f6b96bfa47992f15881f9"
 HOSTILE = "\x1b[2J\u202e"
 DEVICES = ("enter", "full_stop", "c")  # from the projects to what is in the newest backup
 ROWS = (*DEVICES, "slash", *"tank", "enter", "enter")  # and on to the rows of one device
+SPAN = (*ROWS, "t")  # and on to the choice of a span of time
 OTHERS = ("enter", "full_stop", "d")  # to what the newest backup is compared with
 
 
@@ -100,6 +101,21 @@ def test_the_rows_of_a_device(home: Path, snap_compare: Snap, size: tuple[int, i
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param((*SPAN, *"2026-11-23", "tab", *"2026-11-22 14:30"), id="wrong"),
+        pytest.param((*SPAN, *"2026-11-24", "tab", *"2026-11-25", "enter"), id="rows"),
+        pytest.param((*SPAN, *"2030-01-01", "enter"), id="none"),
+    ],
+)
+def test_a_span_of_time(
+    home: Path, snap_compare: Snap, size: tuple[int, int], keys: tuple[str, ...]
+) -> None:
+    assert snap_compare(OpenedApp(home), terminal_size=size, run_before=pressing(*keys))
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_what_differs(home: Path, snap_compare: Snap, size: tuple[int, int]) -> None:
     app = OpenedApp(home)
     assert snap_compare(app, terminal_size=size, run_before=pressing(*OTHERS, "j", "enter"))
@@ -126,6 +142,27 @@ async def test_rows_come_as_one_goes_down_and_one_variable_at_a_time(home: Path)
         assert "The newest 200 of 600 rows." in seen(pilot)
         await pressed(pilot, "escape")
         assert shows(pilot, ContentsPage)
+
+
+async def test_rows_of_a_span_of_time_come_as_one_goes_down_until_it_is_taken_back(
+    home: Path,
+) -> None:
+    async with running(home) as pilot:
+        await pressed(pilot, *SPAN, *"2026-11-24T06:00+00:00", "down", *"2026-11-26", "ctrl+o")
+        assert "The newest 200 rows; more come as you go down." in seen(pilot)
+        assert "Since Tue 24 Nov 2026 06:00 WET, until Thu 26 Nov 2026 00:00 WET." in seen(pilot)
+        rows = pilot.app.screen.query_one("#rows", Rows)
+        for _ in range(4):
+            await pressed(pilot, "G")
+        assert len(rows.keys) == len(set(rows.keys)) == 500
+        await pressed(pilot, "v", "j", "j", "enter")
+        assert "No rows of counter in this span of time." in seen(pilot)
+        await pressed(pilot, "t", *["backspace"] * 22, "escape")
+        assert "No rows of counter in this span of time." in seen(pilot)
+        await pressed(pilot, "t", *["backspace"] * 22, "down", *["backspace"] * 10)
+        assert "Show all rows" in seen(pilot)
+        await pressed(pilot, "enter")
+        assert "10 rows of counter, newest first." in seen(pilot)
 
 
 async def test_a_backup_is_compared_with_now_and_the_choice_is_left(home: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ from tui.screens.list_page import ListPage
 from tui.screens.projects import ProjectsPage
 from tui.screens.report import ReportPage
 from tui.screens.transfer import TransferPage
-from tui.screens.transfer_draft import Draft, first_draft, moments
+from tui.screens.transfer_draft import Draft, first_draft
 from tui.screens.transfer_preview import TransferPreviewPage
 from tui.screens.transferred import TransferredPage
 from tui.table import Column
+from tui.typed_span import Span
 
 PLAIN, FREEZER = "715fbfa93ecad370ed4fa7d3", "715fd9bc3b5f296f92bfa02f"
 LONG_NAME = "Plant 7 in the very long valley, the northern side, restored"
@@ -92,7 +93,7 @@ class GivenPreview(TransferPreviewPage):
     """What would come, as it is given."""
 
     def __init__(self, report: TransferReport) -> None:
-        super().__init__(Draft(), moments(Draft(), None), lambda _: None)
+        super().__init__(Draft(), Span(), lambda _: None)
         self.given = report
 
     async def read(self) -> TransferReport:
@@ -254,17 +255,3 @@ def test_data_goes_from_what_was_restored_last_into_what_is_in_use() -> None:
     second = project("second", Origin.ADOPTED)
     assert first_draft([*known, second], None, None)[:2] == (new, None), "it may be either"
     assert first_draft([live], None, "live")[:2] == (None, live)
-
-
-def test_moments_are_meant_on_the_clocks_of_the_target() -> None:
-    draft = Draft(since=" 2026-07-01 08:00", until="2026-07-02T00:00:00+02:00")
-    read = moments(draft, "Europe/Lisbon")
-    assert read.since == datetime(2026, 7, 1, 7, tzinfo=UTC)
-    assert read.until == datetime(2026, 7, 1, 22, tzinfo=UTC)
-    assert moments(draft, None).since == datetime(2026, 7, 1, 8, tzinfo=UTC)
-    assert not read.wrong
-    assert moments(Draft(), None)[:2] == (None, None)
-    for text in ("yesterday", "2026-13-01", "0001-01-01 00:00", "24:00"):
-        wrong = moments(Draft(since=text), "Asia/Tokyo").wrong
-        assert set(wrong) == {"since"}, text
-    assert set(moments(Draft(since="2026-07-02", until="2026-07-02"), None).wrong) == {"until"}

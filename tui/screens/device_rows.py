@@ -9,10 +9,21 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from engine import BackstayError, Backup, DataRow, DeviceFacts, NotFound, Value, VariableFacts
+from engine import (
+    BackstayError,
+    Backup,
+    DataRow,
+    DeviceFacts,
+    NotFound,
+    RowsPage,
+    Value,
+    VariableFacts,
+)
+from tui.dialogs.choose_span import ChooseSpan
 from tui.dialogs.choose_variable import ChooseVariable
 from tui.screens.list_page import Listed, ListPage
 from tui.table import Column
+from tui.typed_span import Span, TypedSpan
 from tui.views.contents import value_text
 from tui.widgets.facts import Facts
 from tui.widgets.rows import Cell, Row, Rows
@@ -32,12 +43,20 @@ class Held(NamedTuple):
     zone: str | None
 
 
+class Wanted(NamedTuple):
+    """Which rows are shown: those of a variable, and of a span of time; all where none is."""
+
+    variable: str | None = None
+    typed: TypedSpan = TypedSpan()
+
+
 class DeviceRowsPage(ListPage[Held]):
-    """Rows of a device, newest first; `v` shows those of one variable only."""
+    """Rows of a device, newest first; `v` shows those of a variable only, `t` of a span of time."""
 
     CSS_PATH = "device_rows.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "choose_variable", "variable", tooltip="Show the rows of one variable"),
+        Binding("t", "choose_span", "time", tooltip="Show the rows of a span of time"),
         Binding("slash", "filter", "filter", tooltip="Show only what has a text in it"),
         Binding("y", "copy", "copy", tooltip="Copy the value of the row"),
         Binding("escape", "back", "back", tooltip="Go back, or end the filter"),
@@ -52,7 +71,7 @@ class DeviceRowsPage(ListPage[Held]):
         self.backup = backup
         self.project_name = project_name
         self.device = device
-        self.variable: str | None = None
+        self._wanted = Wanted()
         self._more_comes = False
 
     @property
@@ -70,13 +89,27 @@ class DeviceRowsPage(ListPage[Held]):
         """Ask for the newest rows; what was read of a backup stays as it is."""
         if self.data is not None:
             return self.data
-        engine = self.backstay.engine
-        page = await engine.rows(self.backup.id, self.device.id, limit=_PAGE, with_variables=True)
         try:
-            zone = (await engine.plan(self.backup.project)).zone
+            zone = (await self.backstay.engine.plan(self.backup.project)).zone
         except NotFound:  # the project was forgotten or deleted; its backups are still there
             zone = None
+        page = await self._page(self._wanted, zone, with_variables=True)
         return Held(page.rows, page.next, page.variables or (), zone)
+
+    async def _page(
+        self, wanted: Wanted, zone: str | None, *, before: str = "", with_variables: bool = False
+    ) -> RowsPage:
+        span = wanted.typed.read(zone)
+        return await self.backstay.engine.rows(
+            self.backup.id,
+            self.device.id,
+            variable=wanted.variable,
+            since=span.since,
+            until=span.until,
+            before=before,
+            limit=_PAGE,
+            with_variables=with_variables,
+        )
 
     def listed(self, data: Held) -> Listed:
         """The rows that were read so far."""
@@ -101,14 +134,15 @@ class DeviceRowsPage(ListPage[Held]):
             for row in data.rows
         ]
         self.call_after_refresh(self._tell_selected)
-        return Listed(columns, rows, [self._sum(data)])
+        return Listed(columns, rows, [self._sum(data), *self._of_the_time(data)])
 
     def _time(self, row: DataRow, zone: str | None) -> str:
         moment = row.moment
         return value_text(row.time) if moment is None else second_there(moment, zone)
 
     def _sum(self, data: Held) -> str:
-        of = f" of {value_text(self.variable)}" if self.variable is not None else ""
+        variable = self._wanted.variable
+        of = f" of {value_text(variable)}" if variable is not None else ""
         there, read = self._there(data), len(data.rows)
         if there is not None and read < there:
             return f"The newest {number(read)} of {counted(there, 'row')}{of}."
@@ -118,12 +152,31 @@ class DeviceRowsPage(ListPage[Held]):
 
     def _there(self, data: Held) -> int | None:
         """How many rows there are of what is shown, where they were counted."""
-        if self.variable is None:
+        variable = self._wanted.variable
+        if self._span(data).limits:
+            return None
+        if variable is None:
             return self.device.rows
-        return next((each.rows for each in data.variables if each.name == self.variable), None)
+        return next((each.rows for each in data.variables if each.name == variable), None)
+
+    def _span(self, data: Held) -> Span:
+        return self._wanted.typed.read(data.zone)
+
+    def _of_the_time(self, data: Held) -> list[str]:
+        """The span of time that is shown, where it is limited."""
+        since, until, _ = self._span(data)
+        ends = [f"since {date_there(since, data.zone)}"] if since is not None else []
+        ends += [f"until {date_there(until, data.zone)}"] if until is not None else []
+        told = ", ".join(ends)
+        return [f"{told[0].upper()}{told[1:]}."] if told else []
 
     def say_empty(self, data: Held, state: State) -> None:
         """Say that there are no rows."""
+        variable = self._wanted.variable
+        if time := self._of_the_time(data):
+            of = self.device.name if variable is None else value_text(variable)
+            state.tell(f"No rows of {of} in this span of time.", *time, "Press t for another one.")
+            return
         state.tell("No rows.", f"{self.device.name} had none when this backup was made.")
 
     # The selected row
@@ -179,50 +232,56 @@ class DeviceRowsPage(ListPage[Held]):
     @work(group="more")
     async def _read_next(self) -> None:
         """Read the page behind what is shown; what cannot be read is told, and tried again."""
-        data, variable = self.data, self.variable
+        data, wanted = self.data, self._wanted
         if data is None:
             return
         try:
-            page = await self.backstay.engine.rows(
-                self.backup.id,
-                self.device.id,
-                variable=variable,
-                before=data.next,
-                limit=_PAGE,
-            )
+            page = await self._page(wanted, data.zone, before=data.next)
         except BackstayError as error:
             self.backstay.tell_error(error)
             return
         finally:
             self._more_comes = False
-        if self.variable == variable and self.data is data:
+        if self._wanted == wanted and self.data is data:
             self.data = data._replace(rows=data.rows + page.rows, next=page.next)
             self.show(self.data)
 
-    # One variable
+    # Of one variable, of a span of time
 
     def action_choose_variable(self) -> None:
         """Ask for a variable, or for all of them."""
         if self.data is not None:
             self.app.push_screen(
-                ChooseVariable(self.data.variables, self.variable, self.device.rows), self._chosen
+                ChooseVariable(self.data.variables, self._wanted.variable, self.device.rows),
+                self._variable_chosen,
             )
 
-    def _chosen(self, choice: tuple[str | None] | None) -> None:
-        if choice is not None and choice[0] != self.variable:
-            self._read_first(choice[0])
+    def _variable_chosen(self, choice: tuple[str | None] | None) -> None:
+        if choice is not None:
+            self._read_first(self._wanted._replace(variable=choice[0]))
 
-    @work(exclusive=True, group="variable")
-    async def _read_first(self, variable: str | None) -> None:
+    def action_choose_span(self) -> None:
+        """Ask for a span of time."""
+        if self.data is not None:
+            dialog = ChooseSpan(self.device, self._wanted.typed, self.data.zone)
+            self.app.push_screen(dialog, self._span_chosen)
+
+    def _span_chosen(self, typed: TypedSpan | None) -> None:
+        if typed is not None:
+            self._read_first(self._wanted._replace(typed=typed))
+
+    @work(exclusive=True, group="wanted")
+    async def _read_first(self, wanted: Wanted) -> None:
+        """Show the newest of the rows that are wanted; what was shown stays where that fails."""
+        if self.data is None or wanted == self._wanted:
+            return
         try:
-            page = await self.backstay.engine.rows(
-                self.backup.id, self.device.id, variable=variable, limit=_PAGE
-            )
+            page = await self._page(wanted, self.data.zone)
         except BackstayError as error:
             self.backstay.tell_error(error)
             return
         if self.data is not None:
-            self.variable = variable
+            self._wanted = wanted
             self.data = self.data._replace(rows=page.rows, next=page.next)
             self.show(self.data)
             self.rows.action_first()
@@ -235,7 +294,7 @@ class DeviceRowsPage(ListPage[Held]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs rows is offered only where there are some."""
-        if action == "choose_variable":
+        if action in ("choose_variable", "choose_span"):
             return self.data is not None and bool(self.data.variables)
         if action == "copy":
             return self.selected is not None

@@ -16,16 +16,16 @@ from tui.dialogs.pick import Item, Items, Pick, Picking
 from tui.plain_text import cut
 from tui.screens.page import Page
 from tui.screens.projects import state_text
-from tui.screens.transfer_draft import TO_FILL_IN, Draft, Moments, first_draft, moments, wanting
+from tui.screens.transfer_draft import Draft, first_draft, wanting
 from tui.table import Column
+from tui.typed_span import TO_FILL_IN
 from tui.widgets.choice import Choice, Choices
-from tui.widgets.form import Field, FormLine
+from tui.widgets.form import FormLine
+from tui.widgets.span_lines import SpanLines
 from tui.widgets.told import Told
-from tui.wording import counted, date_there
+from tui.wording import counted
 
 _NAME = 34  # columns of a name on a button
-_TIME = "[0-9TZW:+. -]"  # what a moment can be made of
-_LONGEST, _SHOWN = 25, 22  # characters of a moment; columns of its field
 
 
 class Known(NamedTuple):
@@ -68,10 +68,7 @@ class TransferPage(Page[Known]):
             yield FormLine("Matched by", Choice("id", name="by"))
             yield FormLine("Missing ones", Choice("leave out", name="missing"))
             yield FormLine("Variables", Choice("all", name="variables"))
-            for title in ("Since", "Until"):
-                field = Field(_TIME, _LONGEST, name=title.lower())
-                field.styles.width = _SHOWN  # so that what it means finds room beside it
-                yield FormLine(title, field)
+            yield SpanLines()
             yield Told(name="meaning", titles=0)
             yield Choices(
                 Choice("Cancel", name="cancel"),
@@ -140,8 +137,8 @@ class TransferPage(Page[Known]):
         self._say("missing", f"that {into} lacks, {made}")
         for field in ("devices", "variables"):
             self.query_one(f"#{field}").disabled = draft.source is None
-        span = moments(draft, zone)
-        self._tell_span(span, zone)
+        span = draft.span.read(zone)
+        self.query_one(SpanLines).tell(span, zone)
         self._tell_meaning(draft, zone)
         button = self.query_one("#go-on")
         ready = not wanting(draft) and not span.wrong
@@ -149,17 +146,6 @@ class TransferPage(Page[Known]):
             self.query_one("#cancel").focus()
         button.disabled = not ready
         self.refresh_bindings()
-
-    def _tell_span(self, span: Moments, zone: str | None) -> None:
-        empty = {"since": "from the first row on", "until": "to the last row"}
-        for field, moment in (("since", span.since), ("until", span.until)):
-            if field in span.wrong:
-                self._say(field, span.wrong[field], wrong=True)
-            elif moment is None:
-                self._say(field, empty[field])
-            else:
-                before = "before " if field == "until" else "from "
-                self._say(field, before + date_there(moment, zone))
 
     def _tell_meaning(self, draft: Draft, zone: str | None) -> None:
         clocks = "UTC" if zone is None else zone
@@ -181,15 +167,10 @@ class TransferPage(Page[Known]):
             if draft.target is not None and draft.target.id != self._zone_of:
                 self.read_soon()  # its clocks
 
-    @on(Input.Changed, "#since")
-    def _since_typed(self, event: Input.Changed) -> None:
+    @on(Input.Changed)
+    def _span_typed(self) -> None:
         if self._draft is not None:
-            self._edit(self._draft._replace(since=event.value))
-
-    @on(Input.Changed, "#until")
-    def _until_typed(self, event: Input.Changed) -> None:
-        if self._draft is not None:
-            self._edit(self._draft._replace(until=event.value))
+            self._edit(self._draft._replace(span=self.query_one(SpanLines).typed))
 
     @on(Choice.Pressed, "#by")
     def _switch_by(self) -> None:
@@ -322,7 +303,7 @@ class TransferPage(Page[Known]):
         draft, data = self._draft, self.data
         if draft is None or data is None or wanting(draft):
             return
-        span = moments(draft, data.zone)
+        span = draft.span.read(data.zone)
         if not span.wrong and draft.source is not None and draft.target is not None:
             self.app.push_screen(TransferPreviewPage(draft, span, self._leave_for))
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from engine import Origin, Project
-
-TO_FILL_IN = "2026-11-23 or 2026-11-23 14:30"
+from tui.typed_span import TypedSpan
 
 
 class Draft(NamedTuple):
     """What is filled in. Devices are ids in the source; none means all, as with variables.
 
-    Moments are as typed; one without a zone is meant in the target's zone.
+    The span is as typed; a moment without a zone is meant in the target's.
     """
 
     source: Project | None = None
@@ -23,41 +20,8 @@ class Draft(NamedTuple):
     devices: tuple[str, ...] = ()
     by_name: bool = False
     variables: tuple[str, ...] = ()
-    since: str = ""
-    until: str = ""
+    span: TypedSpan = TypedSpan()
     create_missing: bool = False
-
-
-class Moments(NamedTuple):
-    """The span of time that is meant, in UTC, and what is wrong with what was typed."""
-
-    since: datetime | None
-    until: datetime | None
-    wrong: dict[str, str]  # by field
-
-
-def moments(draft: Draft, zone: str | None) -> Moments:
-    """Read the span of time that was typed; `zone` is an IANA zone, None for UTC."""
-    read: dict[str, datetime | None] = {}
-    wrong: dict[str, str] = {}
-    for field in ("since", "until"):
-        text = getattr(draft, field).strip()
-        try:
-            read[field] = _moment(text, zone) if text else None
-        except (ValueError, OverflowError):
-            read[field] = None
-            wrong[field] = f"give {TO_FILL_IN}"
-    since, until = read["since"], read["until"]
-    if since is not None and until is not None and since >= until:
-        wrong["until"] = "it ends before it begins"
-    return Moments(since, until, wrong)
-
-
-def _moment(text: str, zone: str | None) -> datetime:
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=ZoneInfo(zone) if zone else UTC)
-    return found.astimezone(UTC)
 
 
 def first_draft(projects: Sequence[Project], source: str | None, target: str | None) -> Draft:

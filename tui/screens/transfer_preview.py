@@ -12,8 +12,9 @@ from engine import BackstayError, Progress, TransferReport
 from tui.dialogs.confirm import Confirm
 from tui.plain_text import cut
 from tui.screens.list_page import Listed
-from tui.screens.transfer_draft import Draft, Moments
+from tui.screens.transfer_draft import Draft
 from tui.screens.transfer_lines import TransferLines
+from tui.typed_span import Span
 from tui.views.transfers import blocked, short_summary
 from tui.widgets.rows import Rows
 from tui.widgets.state import State
@@ -34,7 +35,7 @@ class TransferPreviewPage(TransferLines):
     ]
     reading = "Counting what would come…"
 
-    def __init__(self, draft: Draft, span: Moments, leave_for: Callable[[str], None]) -> None:
+    def __init__(self, draft: Draft, span: Span, leave_for: Callable[[str], None]) -> None:
         """`leave_for` is called with the job that moves it."""
         super().__init__()
         self._choice, self._span = draft, span
