@@ -45,6 +45,9 @@ PICTURES = (
     Picture("report", ("J", "slash", *"restore", "enter", "enter")),
     Picture("main-database", (*_TO_BACKUPS, "s")),
     Picture("contents", (*_TO_BACKUPS, "c")),
+    Picture("comparison", (*_TO_BACKUPS, "d", "G", "enter")),
+    Picture("transfer", ("down", "down", "m", "ctrl+o")),
+    Picture("export", (*_TO_BACKUPS, "e")),
     Picture("costs", ("c",)),
     Picture("help", (*_TO_BACKUPS, "question_mark")),
 )
