@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ TABLE_LEAF, TABLE_INTERIOR = 0x0D, 0x05
 INDEX_LEAF, INDEX_INTERIOR = 0x0A, 0x02
 PADDING = 32  # bytes that a buffer must have behind its pages: a varint may be read past the end
 MAX_DEPTH = 20
+_AT_ONCE = 1024  # interior pages that are read at once
+_NO_PAGES: Ints = np.empty(0, np.int64)
 
 # Reads pages, given their numbers in any order, into an array of shape (pages, page size).
 ReadPages = Callable[[Ints], Bytes]
@@ -85,44 +87,65 @@ def walk(read: ReadPages, root: int, page_count: int, *, index: bool) -> Tree:
     Raises `NotCanonical` where the tree is not one: wrong page types, pages out of range or used
     twice, more levels than SQLite allows.
     """
+    (tree,) = walk_all(read, [root], page_count, index=index)
+    return tree
+
+
+def walk_all(read: ReadPages, roots: Sequence[int], page_count: int, *, index: bool) -> list[Tree]:
+    """The pages of several b-trees; see `walk`. Level by level they are gone through together."""
     inner_type, leaf_type = (INDEX_INTERIOR, INDEX_LEAF) if index else (TABLE_INTERIOR, TABLE_LEAF)
-    level = np.array([root], dtype=np.int64)
-    interior: list[Ints] = []
+    marked = np.zeros(page_count + 1, np.bool_)
     seen = 0
+    interior: list[list[Ints]] = [[_NO_PAGES] for _ in roots]
+    leaves: list[Ints] = [_NO_PAGES] * len(roots)
+    going = {tree: np.array([root], np.int64) for tree, root in enumerate(roots)}
     for _ in range(MAX_DEPTH):
-        if int(level.min()) < 2 or int(level.max()) > page_count:
-            raise NotCanonical("a b-tree names a page that the file does not have")
-        seen += level.size
-        if seen > page_count:
+        for level in going.values():
+            if int(level.min()) < 2 or int(level.max()) > page_count:
+                raise NotCanonical("a b-tree names a page that the file does not have")
+            marked[level] = True
+            seen += level.size
+        if np.count_nonzero(marked) != seen:
             raise NotCanonical("a b-tree uses a page twice")
-        top = int(read(level[:1])[0, 0])
-        if top == leaf_type:
-            inner = np.concatenate([*interior, np.empty(0, np.int64)])
-            if np.unique(np.concatenate([inner, level])).size != seen:
-                raise NotCanonical("a b-tree uses a page twice")
-            return Tree(inner, level)
-        if top != inner_type:
-            raise NotCanonical(f"a b-tree page has the type {top}")
-        interior.append(level)
-        level = _children(read(level), inner_type)
+        types = read(np.array([level[0] for level in going.values()], np.int64))[:, 0].tolist()
+        for (tree, level), kind in zip(list(going.items()), types, strict=True):
+            if kind == leaf_type:
+                leaves[tree] = going.pop(tree)
+            elif kind == inner_type:
+                interior[tree].append(level)
+            else:
+                raise NotCanonical(f"a b-tree page has the type {kind}")
+        if not going:
+            return [
+                Tree(np.concatenate(inner), outer)
+                for inner, outer in zip(interior, leaves, strict=True)
+            ]
+        sizes = [level.size for level in going.values()]
+        children, counts = _children(read, np.concatenate(list(going.values())), inner_type)
+        ends = np.cumsum(counts)[np.cumsum(sizes) - 1]
+        going = dict(zip(going, np.split(children, ends[:-1]), strict=True))
     raise NotCanonical("a b-tree is deeper than SQLite allows")
 
 
-def _children(pages: Bytes, inner_type: int) -> Ints:
-    """The child pages of interior pages, in key order; the right-most child comes last of each."""
-    count, page_size = pages.shape
-    if bool((pages[:, 0] != inner_type).any()):
-        raise NotCanonical("b-tree pages of different types on one level")
-    flat = np.concatenate([pages.reshape(-1), np.zeros(PADDING, np.uint8)])
-    every = np.arange(count, dtype=np.int64)
-    cells, counts = cell_starts(flat, page_size, every, 12)
-    children = np.empty(cells.size + count, dtype=np.int64)
-    last = np.cumsum(counts + 1) - 1
-    is_last = np.zeros(children.size, dtype=bool)
-    is_last[last] = True
-    children[~is_last] = be32(flat, cells)
-    children[is_last] = be32(flat, every * page_size + 8)
-    return children
+def _children(read: ReadPages, level: Ints, inner_type: int) -> tuple[Ints, Ints]:
+    """The child pages of interior pages, in key order, and how many each page has."""
+    parts, counts = [], []
+    for start in range(0, level.size, _AT_ONCE):
+        pages = read(level[start : start + _AT_ONCE])
+        if bool((pages[:, 0] != inner_type).any()):
+            raise NotCanonical("b-tree pages of different types on one level")
+        flat = np.concatenate([pages.reshape(-1), np.zeros(PADDING, np.uint8)])
+        every = np.arange(pages.shape[0], dtype=np.int64)
+        cells, number = cell_starts(flat, pages.shape[1], every, 12)
+        last = np.cumsum(number + 1) - 1  # the right-most child comes last of each
+        children = np.empty(cells.size + every.size, dtype=np.int64)
+        is_last = np.zeros(children.size, dtype=bool)
+        is_last[last] = True
+        children[~is_last] = be32(flat, cells)
+        children[is_last] = be32(flat, every * pages.shape[1] + 8)
+        parts.append(children)
+        counts.append(number + 1)
+    return np.concatenate(parts), np.concatenate(counts)
 
 
 @dataclass(frozen=True, slots=True)

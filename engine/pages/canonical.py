@@ -51,6 +51,7 @@ from engine.pages.btree import (
     leaf_cells,
     table_chains,
     walk,
+    walk_all,
 )
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, Header, NotCanonical
@@ -175,10 +176,10 @@ def _kinds(
     """
     others = other_pages(read, header, shape)
     with _of_an_index():
-        trees = {
-            index: walk(read, index.root, header.page_count, index=True)
-            for index in shape.left_out(LeaveOut.ALL)
-        }
+        indexes = shape.left_out(LeaveOut.ALL)
+        roots = [index.root for index in indexes]
+        walked = walk_all(read, roots, header.page_count, index=True)
+        trees = dict(zip(indexes, walked, strict=True))
         free = read_freelist(read, header)
     kinds = np.full(header.page_count, CHAIN, np.uint8)
     kinds[others - 1] = KEPT
