@@ -2,6 +2,7 @@
 
 - `live` opens a database that others are writing to, and holds it for as short as can be.
 - `store` turns pages into chunks and stores those that the repository lacks.
+- `pieces` tells whether bytes are as they were when they were read before.
 - `databases` reads one device's database, whole or in slices, and settles what changed meanwhile.
 - `tasks` is what a parent may ask for, and `results` what it gets.
 - `main` copies the main database, the plugins' storage and the settings.

@@ -13,6 +13,7 @@ from engine.pages.shape import Shape
 from engine.repository.index import load_index
 from engine.repository.repository import Repository
 from engine.snapshot.live import LiveFile
+from engine.snapshot.pieces import Pieces
 from engine.snapshot.results import Measured
 from engine.snapshot.store import ChunkStore, measure
 from engine.snapshot.tasks import SLICE as SLICE
@@ -22,6 +23,7 @@ class Setup:
     """The setup of this process: set by `configure`, read by the tasks."""
 
     store: ChunkStore
+    pieces: Pieces
     leave_out: LeaveOut
     scratch: Path
     buffer: Bytes  # SLICE bytes and padding, reused by every task
@@ -40,6 +42,7 @@ def configure(
     """
     LiveFile.patience = patience
     setup.store = ChunkStore(repository)
+    setup.pieces = Pieces(repository.keys.chunk)
     setup.leave_out = leave_out
     setup.scratch = Path(scratch)
     setup.shape = None

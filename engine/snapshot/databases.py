@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from blake3 import blake3
 from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
@@ -38,9 +37,9 @@ from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.live import LiveFile
+from engine.snapshot.pieces import PIECE
 from engine.snapshot.results import Opening, Read, Slice, Way
 
-PIECE = 64 << 10  # bytes that are compared at once when a file is settled
 NO_LEAF = -1
 
 
@@ -148,11 +147,11 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
         whole = header.page_count * header.page_size >= end
         if whole:
             live.read_into(flat.data[:-PADDING], (first - 1) * plan.page_size)
-    # Where the file has become shorter there is nothing to compare with: no hash is all zeros.
+    # Where the file has become shorter there is nothing to compare with: no tag is all zeros.
     pieces = np.zeros((-(-count * plan.page_size // PIECE), NAME_LENGTH), np.uint8)
     part = no_slice(first, count)
     if whole:
-        pieces = piece_hashes(flat[:-PADDING])
+        pieces = setup.pieces.tags(flat[:-PADDING])
         with contextlib.suppress(NotCanonical):  # then it is read again when the file is settled
             part = store_pages(plan, first, flat)
     return part._replace(counter=counter, pieces=pieces, longest_lock=live.longest_lock)
@@ -373,12 +372,3 @@ def no_slice(first: int, count: int) -> Slice:
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
     nothing = np.empty(0, np.int64)
     return Slice(first, 0, None, pieces, nothing, nothing, no_facts(count), 0.0)
-
-
-def piece_hashes(data: NDArray[np.uint8]) -> Names:
-    """Hashes of the raw pieces of some bytes, to see later whether they changed."""
-    view = data.data
-    raw = b"".join(
-        blake3(view[at : at + PIECE]).digest(NAME_LENGTH) for at in range(0, data.size, PIECE)
-    )
-    return np.frombuffer(raw, np.uint8).reshape(-1, NAME_LENGTH)

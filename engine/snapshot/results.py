@@ -56,7 +56,7 @@ class Slice(NamedTuple):
     first: int  # page number
     counter: int
     names: Names | None
-    pieces: Names  # hashes of the raw pieces
+    pieces: Names  # tags of the raw pieces
     rows: Ints  # rows of the table in each chunk; NO_LEAF where a page of it is not one
     lookalikes: Ints
     facts: Facts

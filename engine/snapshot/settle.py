@@ -17,14 +17,13 @@ from engine.pages.canonical import Plan
 from engine.repository.manifest import NAME_LENGTH
 from engine.snapshot.child import setup
 from engine.snapshot.databases import (
-    PIECE,
     look,
     no_slice,
-    piece_hashes,
     seal,
     store_pages,
 )
 from engine.snapshot.live import LiveFile
+from engine.snapshot.pieces import PIECE
 from engine.snapshot.results import Opening, Read, Slice, Way
 
 _BLOCK = 4 << 20  # bytes that one thread reads and compares at once
@@ -108,7 +107,7 @@ def _read_changed(
         block = np.empty(length, np.uint8)
         live.read_into(block.data, at)
         first = at // PIECE
-        now = piece_hashes(block)
+        now = setup.pieces.tags(block)
         same = np.zeros(now.shape[0], bool)
         old = known[first : first + now.shape[0]]
         same[: old.shape[0]] = (now[: old.shape[0]] == old).all(axis=1)
