@@ -96,6 +96,7 @@ async def take_backup(
         str(scratch),
         request.patience,
         preload=needed,
+        ahead=2,
     ) as children:
         reading = Reading(
             children,

@@ -59,13 +59,21 @@ class Children:
     They import the modules named in `preload` at once, and every one calls `setup(*arguments)`
     before its first task. Leaving the context waits for no task: those that were not awaited are
     ended with their processes, and when it is left, these are gone.
+
+    A child is given up to `ahead` tasks at once, so that it need not wait for the next: more than
+    one is for many short tasks, for one that is behind a long one waits for it.
     """
 
     def __init__(
-        self, setup: Callable[..., None], *arguments: object, preload: tuple[str, ...] = ()
+        self,
+        setup: Callable[..., None],
+        *arguments: object,
+        preload: tuple[str, ...] = (),
+        ahead: int = 1,
     ) -> None:
         self._setup = (setup, arguments)
         self._preload = preload
+        self._ahead = ahead
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._all: list[_Child] = []
         self._sockets: list[socket.socket] = []
@@ -101,6 +109,7 @@ class Children:
             self._sockets.pop(0)
             self._all.append(child)
             child.send(*self._setup)
+        for child in self._ahead * self._all:
             self._idle.put_nowait(child)
 
     def _start(self, sockets: list[int], alive: int) -> None:
@@ -137,7 +146,7 @@ class Children:
             pass
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a task in a child that is free and give its result.
+        """Run a task in a child that has room for one and give its result.
 
         `task` is a function at the top of a module. Raises what it raises; `Failed` when the child
         died. A caller that is cancelled ends the child's work with it.
@@ -153,9 +162,9 @@ class Children:
 
     async def each(self, task: Callable[..., T], *args: object) -> list[T]:
         """Run a task once in every child; waits until all are free. For what ends their work."""
-        children = [await self._idle.get() for _ in self._all]
-        results = await asyncio.gather(*(child.call(task, args, {}) for child in children))
-        for child in children:
+        free = [await self._idle.get() for _ in self._ahead * self._all]
+        results = await asyncio.gather(*(child.call(task, args, {}) for child in self._all))
+        for child in free:
             self._idle.put_nowait(child)
         return list(results)
 
@@ -164,28 +173,31 @@ class _Child:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._unread = 1  # it tells its id first
+        self._expected = 1  # answers, in the order of what was sent; it tells its id first
+        self._received = 0
+        self._turn = asyncio.Lock()  # it is fair: whoever sent first reads first
         self._handle = -1  # of the process, once it has told its id
         self.pid = 0
 
     def send(self, task: Callable[..., object], args: tuple[object, ...], **kwargs: object) -> None:
         message = pickle.dumps((task, args, kwargs), protocol=5)
-        self._writer.write(LENGTH.pack(len(message)))
-        self._writer.write(message)
-        self._unread += 1
+        self._writer.writelines([LENGTH.pack(len(message)), message])  # at once: it wakes up once
+        self._expected += 1
 
     async def call(
         self, task: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> T:
         self.send(task, args, **kwargs)
-        while self._unread > 1:
-            told = await self._receive()
-            if not self.pid and isinstance(told, int):
-                self.pid = told
-                # While we hold this, the number cannot come to mean another process.
-                with contextlib.suppress(OSError, AttributeError):
-                    self._handle = os.pidfd_open(told)
-        return await self._receive()  # type: ignore[return-value]  # what `task` returned
+        own = self._expected
+        async with self._turn:
+            while self._received < own - 1:
+                told = await self._receive()
+                if not self.pid and isinstance(told, int):
+                    self.pid = told
+                    # While we hold this, the number cannot come to mean another process.
+                    with contextlib.suppress(OSError, AttributeError):
+                        self._handle = os.pidfd_open(told)
+            return await self._receive()  # type: ignore[return-value]  # what `task` returned
 
     async def _receive(self) -> object:
         try:
@@ -196,7 +208,7 @@ class _Child:
                 "A process that moved data ended unexpectedly.",
                 hint="Nothing half-made was kept. Is the machine out of memory? Try again.",
             ) from None
-        self._unread -= 1
+        self._received += 1
         error, value = pickle.loads(message)  # noqa: S301  # from our own child process
         if isinstance(error, OSError):
             raise storage_failed("moving data", error) from error
