@@ -32,12 +32,25 @@ _OPTIONS = "restrict,pty,command="
 _OURS = re.compile(rb'restrict,pty,command="(?P<command>(?:[^"\\\n]|\\")*)" (?P<key>[^\n]+)')
 
 
+def forced_words(user: str, home: Path) -> list[str]:
+    """How the command ends that a line of ours forces; what stands before them is a program."""
+    return ["--home", str(home), "session", "--as", user]
+
+
+def forced_of(words: Sequence[str]) -> tuple[str, Path] | None:
+    """Whose command it is, and for which home; None where no line of ours has forced it."""
+    end = words[-len(forced_words("", Path())) :]
+    if end[:1] != ["--home"] or end[2:-1] != ["session", "--as"]:
+        return None
+    return end[-1], Path(end[1])
+
+
 def key_line(user: str, key: PublicKey, program: Sequence[str], home: Path) -> str:
     """The line that lets `user` in with `key`, and lets them start `program` for `home` only.
 
     Raises `Invalid` for what cannot stand in such a line.
     """
-    words = [*program, "--home", str(home), "session", "--as", user]
+    words = [*program, *forced_words(user, home)]
     for word in words:
         if not word.isprintable():
             raise Invalid(
@@ -171,14 +184,16 @@ class AuthorizedKeys:
                     raise ValueError("not a line of ours")
                 words = shlex.split(match["command"].decode().replace('\\"', '"'))
                 key = parse_key(match["key"].decode())
-                if words[-5:-4] != ["--home"] or words[-3:-1] != ["session", "--as"]:
+                who = forced_of(words)
+                if who is None:
                     raise ValueError("not a command of ours")
             except (ValueError, Invalid):
                 raise Damaged(
                     f"A line between the marks in {self.path} was not written by Backstay.",
                     hint="Nothing was changed. Move it below the marks, then try again.",
                 ) from None
-            known = UserKey(words[-1], key.type, key.fingerprint, key.comment, Path(words[-4]))
+            user, home = who
+            known = UserKey(user, key.type, key.fingerprint, key.comment, home)
             found.append((known, line))
         return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.access import Action, check_user_name
 from engine.errors import Invalid
 from engine.model import UserKey, Verdict
+from engine.model.people import RemovedKeys
 from engine.session import Session
 
 
@@ -67,18 +68,22 @@ class Logins(Session):
 
     async def remove_key(
         self, user: str, file: Path, *, fingerprint: str | None = None
-    ) -> list[UserKey]:
+    ) -> RemovedKeys:
         """Let `user` in no more: with one of their keys, or with any; gives those that went.
 
-        Their sessions that are open go on. Raises `NotFound` and what `keys` raises.
+        Their sessions that are open are ended, whichever key they came in with. Raises `NotFound`
+        and what `keys` raises.
         """
         from engine.authorized_keys import AuthorizedKeys
+        from engine.open_sessions import end_sessions
 
         await self._require_keeper(Action.REMOVE_KEY, user)
         going = await asyncio.to_thread(lambda: AuthorizedKeys(file).of(user, fingerprint))
         told = ", ".join([user, *(key.fingerprint for key in going)])
         await self._access.record(Action.REMOVE_KEY, detail=told)
-        return await asyncio.to_thread(lambda: AuthorizedKeys(file).remove(user, fingerprint))
+        gone = await asyncio.to_thread(lambda: AuthorizedKeys(file).remove(user, fingerprint))
+        homes = {(key.user, key.home) for key in gone}
+        return RemovedKeys(gone, await asyncio.to_thread(end_sessions, homes))
 
     async def begin_session(self, source: str, what: str) -> None:
         """Note in the audit trail that the user has come in, from where, and for what.

@@ -1,5 +1,6 @@
 """Who is what to a project, who was invited, and the audit trail."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -65,6 +66,13 @@ class UserKey(NamedTuple):
             "comment": self.comment,
             "home": str(self.home),
         }
+
+
+class RemovedKeys(NamedTuple):
+    """The keys that let somebody in no more, and how many open sessions were ended."""
+
+    keys: Sequence[UserKey]
+    sessions: int
 
 
 class Member(NamedTuple):

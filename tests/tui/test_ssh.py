@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from conftest import Held, Runner
 
 NOT_ALLOWED = 3
+SSH_FAILED = 255  # how ssh(1) ends that is not let in
 
 
 # What an owner may do
@@ -233,6 +234,47 @@ def test_an_app_without_a_shell_behind_it_does_not_stop(
     app.press("ctrl+z")
     app.press("q")
     assert app.end() == 0
+
+
+# Who is let in no more
+
+
+def test_a_key_that_is_removed_ends_the_sessions_of_its_owner(
+    server: Server, backstay: Runner, terminal: Callable[..., Emulator], held: Held
+) -> None:
+    of_ana, of_joao = terminal("ana"), terminal("joao")
+    of_ana.until_seen("Plant 7", "quit")
+    of_joao.until_seen("Plant 7", "quit")
+    working = server.start("ana", f"backup {held.name}")
+    backstay.until_jobs(held.name, "running")
+    told = server.keeper("access", "remove", "ana", "--file", str(server.keys))
+    assert told.out == "1 key lets ana in no more. 2 open sessions were ended.\n"
+    stopped = 128 + signal.SIGTERM
+    assert (of_ana.end(), ended(working).code) == (stopped, stopped)
+    assert of_ana.taken == []
+    backstay.until_jobs(held.name, "cancelled")
+    ends = [line for line in server.audit() if line[:2] == ("ana", "end session")]
+    assert [f"exit code {stopped} " in line[3] for line in ends] == [True, True]
+    of_joao.press("?")
+    of_joao.until_seen("What it does")
+    assert server("ana", "projects").code == SSH_FAILED
+
+
+def test_an_open_session_may_do_no_more_than_its_owner_may_now(
+    server: Server, backstay: Runner, terminal: Callable[..., Emulator]
+) -> None:
+    app = terminal("ana")
+    app.until_seen("Plant 7", "quit")
+    app.press("enter")
+    app.until_seen("Plant 7 › Backups", "manual")
+    assert backstay("members", "Plant 7", "remove", "ana", user="rui").code == 0
+    app.until_seen("Plant 7 is not among your projects any more.")
+    assert "manual" not in app.text  # what was read before
+    app.press("b")
+    app.until_quiet()
+    app.press("escape")
+    app.until_seen("No projects yet.")
+    assert len(backstay("jobs", "--json", user="rui").json) == 1
 
 
 # Many at once

@@ -23,13 +23,15 @@ from tui.wording import counted
 def command(invocation: Invocation, user: str, key: str | None, file: Path | None) -> None:
     """Take the keys of USER out of this account's authorized_keys.
 
-    A session that is open goes on until it is left.
+    Sessions of USER that are open are ended, whichever key they came in with.
     """
     where = authorized_keys(file)
     gone = with_engine(invocation, lambda engine: engine.remove_key(user, where, fingerprint=key))
     if invocation.json:
-        print_json([each.as_json() for each in gone])
+        print_json([each.as_json() for each in gone.keys])
     else:
-        went = counted(len(gone), "key lets", "keys let")
-        open_ones = "A session of theirs that is open goes on until it is left."
-        print_lines([plain(f"{went} {user} in no more."), open_ones])
+        told = f"{counted(len(gone.keys), 'key lets', 'keys let')} {user} in no more."
+        if gone.sessions:
+            were = counted(gone.sessions, "open session was", "open sessions were")
+            told += f" {were} ended."
+        print_lines([plain(told)])
