@@ -1,13 +1,14 @@
 """Backstay's engine: snapshots, restores and what an owner does with them; no screen.
 
-These names are public; everything else may change. They are loaded when they are first used, so
-that a command that needs little starts fast.
+These names are public; everything else may change. They are loaded when they are first used (see
+`engine.lazily`).
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from engine.lazily import lazily
 
 if TYPE_CHECKING:
     from engine.access import (
@@ -232,31 +233,41 @@ __all__ = [
     "system_clock",
 ]
 
-# Where a name comes from, unless it is an error or a fact of the model.
-_MODULES = {
-    "Clock": "clock",
-    "Engine": "engine",
-    "Handle": "handle",
-    "Health": "health",
-    "HealthState": "health",
-    "check_adoption": "projects",
-    "enter_recovery_key": "records",
-    "login_name": "access",
-    "make_demo": "demo",
-    "needs_key": "recovery",
-    "parse_amount": "amounts",
-    "recover": "recovery",
-    "run_worker": "worker",
-    "system_clock": "clock",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load a public name."""
-    if name not in __all__:
-        raise AttributeError(f"the engine has no public name {name!r}")
-    for module in [_MODULES[name]] if name in _MODULES else ["errors", "model"]:
-        loaded = importlib.import_module(f"engine.{module}")
-        if hasattr(loaded, name):
-            return getattr(loaded, name)
-    raise AttributeError(name)
+if not TYPE_CHECKING:  # or checkers would believe in any name
+    _OTHERS = {
+        "access": ("login_name",),
+        "amounts": ("parse_amount",),
+        "clock": ("Clock", "system_clock"),
+        "demo": ("make_demo",),
+        "engine": ("Engine",),
+        "errors": (
+            "BackstayError",
+            "Busy",
+            "Cancelled",
+            "Damaged",
+            "ExtraMissing",
+            "Failed",
+            "HomeUnsafe",
+            "Invalid",
+            "NotAllowed",
+            "NotAnInstance",
+            "NotFound",
+            "PriceNotAccepted",
+            "RepositoryDamaged",
+            "SettingsInvalid",
+            "SourceDamaged",
+            "SourceMissing",
+            "StorageFailed",
+            "Taken",
+            "TooNew",
+            "WrongKey",
+        ),
+        "handle": ("Handle",),
+        "health": ("Health", "HealthState"),
+        "projects": ("check_adoption",),
+        "records": ("enter_recovery_key",),
+        "recovery": ("needs_key", "recover"),
+        "worker": ("run_worker",),
+    }
+    _FACTS = frozenset(__all__).difference(*_OTHERS.values())
+    __getattr__ = lazily(__name__, {**_OTHERS, "model": _FACTS})

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from engine.access import Action, no_backup
-from engine.catalog import BackupRow, JobRow
 from engine.errors import NotFound, Taken
-from engine.handle import Handle
-from engine.model import (
-    Backup,
-    BackupDetails,
-    BackupKind,
-    BackupState,
-    DeviceFacts,
-    JobKind,
-    ProjectState,
-    Quote,
-    RestoreReport,
-)
+from engine.model import BackupDetails, BackupKind, BackupState, DeviceFacts, JobKind, ProjectState
 from engine.names import check_project_name, name_key, shown, word
-from engine.repository.manifest import DeviceEntry
 from engine.session import Gone, Session
 from engine.work import newest
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from engine.catalog import BackupRow, JobRow
+    from engine.handle import Handle
+    from engine.model import Backup, Quote, RestoreReport
+    from engine.repository.manifest import DeviceEntry
 
 
 class Backups(Session):

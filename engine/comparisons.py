@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.access import Action, no_project
 from engine.aside import aside
 from engine.backups import Backups
-from engine.catalog import BackupRow
 from engine.errors import NotFound, RepositoryDamaged
-from engine.handle import Report
 from engine.home import Home
-from engine.model import BackupKind, Comparison, LeaveOut, Progress
+from engine.model import BackupKind, LeaveOut, Progress
 from engine.names import new_id
-from engine.repository.manifest import Manifest
-from engine.repository.repository import Repository
 from engine.repository.storage import storage_failed
 from engine.telling import Telling
+
+if TYPE_CHECKING:
+    from engine.catalog import BackupRow
+    from engine.handle import Report
+    from engine.model import Comparison
+    from engine.repository.manifest import Manifest
+    from engine.repository.repository import Repository
 
 
 def _nobody(_: Progress) -> None:
@@ -109,7 +112,7 @@ class Comparisons(Backups):
                 newest = await asyncio.to_thread(self._repository.manifest, latest.backup.id)
                 previous = newest if newest.leave_out == before.leave_out else before
         beside = Overlay(self._repository.storage, scratch / "repository")
-        repository = dataclasses.replace(self._repository, storage=beside)
+        repository = self._repository._replace(storage=beside)
         report(Progress("reading the project", 0, 0))
         # What is the same as in the last backup is not read, and is there already.
         made = await take_backup(repository, request, previous, Home(scratch), report)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from engine.access import Action
 from engine.backups import Backups, device_facts
 from engine.errors import BackstayError, Invalid, NotFound, RepositoryDamaged
-from engine.model import Contents, RowsPage
 from engine.names import shown
-from engine.repository.manifest import DeviceEntry
 from engine.spans import check_span, milliseconds
+
+if TYPE_CHECKING:
+    from engine.model import Contents, RowsPage
+    from engine.repository.manifest import DeviceEntry
 
 
 class Inside(Backups):
@@ -25,6 +28,8 @@ class Inside(Backups):
         found = await self._backup(ref, Action.SEE_BACKUPS)
         manifest = await asyncio.to_thread(self._repository.manifest, found.backup.id)
         devices = tuple(device_facts(device) for device in manifest.devices)
+        from engine.model import Contents
+
         return Contents(found.backup, found.project_name, devices)
 
     async def rows(
@@ -78,6 +83,8 @@ class Inside(Backups):
         answer = await asyncio.to_thread(
             read_rows, self._repository, entry.image, entry.rows, question, what
         )
+        from engine.model import RowsPage
+
         return RowsPage(
             found.backup.id, device_facts(entry), answer.rows, answer.next, answer.variables
         )

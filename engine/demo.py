@@ -20,11 +20,10 @@ from engine.clock import Clock, system_clock
 from engine.engine import Engine
 from engine.errors import StorageFailed, Taken
 from engine.handle import Handle
-from engine.home import Home
+from engine.home import SETTINGS_FILE, Home
 from engine.model import BackupKind, Progress, Role
 from engine.project.demo import Flavour, grow, write_instance
 from engine.project.demo.instance import write_private
-from engine.settings import SETTINGS_FILE
 
 PLANT = "Plant 7"
 HARBOUR = "Harbour"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,11 @@ from engine.exports import Exports
 from engine.home import Home
 from engine.invitations import Invitations
 from engine.logins import Logins
+from engine.model import ENCRYPTION, Encryption
 from engine.outcomes import Outcomes
 from engine.projects import Projects
 from engine.records import Records
 from engine.reserve import Reserve
-from engine.settings import read_settings
 from engine.transfers import Transfers
 from engine.work import mend_if_free
 
@@ -56,16 +57,15 @@ class Engine(
         Raises `NotFound`, `HomeUnsafe`, `SettingsInvalid`, `WrongKey`, `TooNew`, `Damaged`.
         """
         who = check_user_name(user) if user is not None else login_name()
-        place = await asyncio.to_thread(_prepared, home, create)
-        settings = await asyncio.to_thread(read_settings, place.path)
+        place, encryption = await asyncio.to_thread(_prepared, home, create)
         reserve = Reserve(place)
         catalog = await reserve.lend(
             lambda: Catalog.open(place.catalog, clock=clock, create=create)
         )
         try:
-            repository = await asyncio.to_thread(place.open_repository, settings.encryption)
+            repository = await asyncio.to_thread(place.open_repository, encryption)
             await reserve.lend(lambda: mend_if_free(place, catalog, repository))
-            await asyncio.to_thread(reserve.take_back)  # what was not needed is for clean-ups
+            await reserve.take_back()  # what was not needed is for clean-ups
             if create:
                 await asyncio.to_thread(reserve.make)
             engine = cls(place, catalog, repository, reserve, who, clock, works=works)
@@ -75,7 +75,7 @@ class Engine(
                 await engine._leave()
         finally:
             await catalog.close()
-            await asyncio.to_thread(reserve.take_back)
+            await reserve.take_back()
 
     async def _leave(self) -> None:
         """Stop following jobs. Where this process is the worker, stop those asked for here."""
@@ -99,7 +99,12 @@ class Engine(
             await asyncio.to_thread(start_worker, self.home)
 
 
-def _prepared(home: Path, create: bool) -> Home:
+def _prepared(home: Path, create: bool) -> tuple[Home, Encryption]:
+    """The home, and how a repository is sealed that is made in it."""
     place = Home(home.absolute())
     place.prepare(create=create)
-    return place
+    if not os.path.lexists(place.settings):
+        return place, ENCRYPTION  # and what reads settings is not waited for
+    from engine.settings import read_settings
+
+    return place, read_settings(place.path).encryption

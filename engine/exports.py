@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.access import Action
 from engine.aside import aside
@@ -13,9 +13,12 @@ from engine.backups import Backups
 from engine.cancelling import to_the_end
 from engine.errors import ExtraMissing, NotFound, RepositoryDamaged
 from engine.handle import Handle, Report
-from engine.model import ExportFormat, ExportReport
+from engine.model import ExportFormat
 from engine.names import shown
 from engine.session import Gone
+
+if TYPE_CHECKING:
+    from engine.model import ExportReport
 
 
 class Exports(Backups):
@@ -45,7 +48,7 @@ class Exports(Backups):
         detail = f"as {form.value} to {where}"
         found = await self._backup(ref, Action.EXPORT, detail)
         backup = found.backup.id
-        if form is ExportFormat.PARQUET and importlib.util.find_spec("pyarrow") is None:
+        if form is ExportFormat.PARQUET and not _has_pyarrow():
             raise ExtraMissing(
                 "Parquet is written by pyarrow, which is not installed.",
                 hint="Nothing was written. Install it beside Backstay: "
@@ -99,3 +102,9 @@ class Exports(Backups):
             raise
         finally:
             await to_the_end(asyncio.to_thread(held.close))
+
+
+def _has_pyarrow() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("pyarrow") is not None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import errors
-from engine.catalog import Catalog, JobRow
 from engine.errors import BackstayError, Cancelled, Failed, NotFound
-from engine.handle import Report
-from engine.model import Job, JobState, Progress
+from engine.model import JobState
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog, JobRow
+    from engine.handle import Report
+    from engine.model import Job, Progress
 
 POLL = 0.1  # seconds between two looks at a job that another process does
 _REMINDER = 10  # looks between two at whether there is a worker to do the job, or to tell it lost

@@ -6,8 +6,8 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.access import account_name, login_name
 from engine.catalog import CATALOG_FILE
@@ -33,9 +33,9 @@ from engine.repository.repository import (
     repository_encryption,
 )
 from engine.repository.storage import LocalStorage, publish, storage_failed
-from engine.settings import SETTINGS_FILE
 from engine.syncing import sync_folder
 
+SETTINGS_FILE = "backstay.toml"
 KEY_FILE = "repository.key"
 REPOSITORY = "repository"
 PROJECTS = "projects"
@@ -46,8 +46,7 @@ _OTHER_FOLDER = "Nothing was changed. Name a folder that is new or empty: --home
 PARTIAL = ".partial-"  # how the folder of a project that is being made begins
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """Where the parts of a home are. All of it is 0700 and 0600, whatever the umask."""
 
     path: Path
@@ -56,6 +55,11 @@ class Home:
     def catalog(self) -> Path:
         """The catalog's file."""
         return self.path / CATALOG_FILE
+
+    @property
+    def settings(self) -> Path:
+        """The file of the owner's settings, which most homes do not have."""
+        return self.path / SETTINGS_FILE
 
     @property
     def projects(self) -> Path:
@@ -82,7 +86,7 @@ class Home:
         """
         try:
             if create:
-                self._make(besides)
+                self._make_folder(besides)
             elif not self.catalog.exists():
                 if (self.path / REPOSITORY).is_dir():
                     raise self._lost_catalog()
@@ -101,7 +105,7 @@ class Home:
         if create and not self.catalog.exists():
             self.check_writable()
 
-    def _make(self, besides: Collection[str]) -> None:
+    def _make_folder(self, besides: Collection[str]) -> None:
         """Make the folder, only ours to reach, unless it is there already."""
         try:
             self.path.mkdir(mode=0o700, parents=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.access import Action, check_user_name
-from engine.catalog import ProjectRow
-from engine.catalog.invitations import InvitationRow
 from engine.errors import Invalid, NotFound
-from engine.model import Invitation, Project, Role
+from engine.model import Invitation, Role
 from engine.names import shown, word
 from engine.session import Session
+
+if TYPE_CHECKING:
+    from engine.catalog import ProjectRow
+    from engine.catalog.invitations import InvitationRow
+    from engine.model import Project
 
 
 class Invitations(Session):
@@ -27,6 +32,8 @@ class Invitations(Session):
                 f"{user} is {_a(role)} of {row.name} already.",
                 hint=f"Nothing was changed. See who is: backstay members {word(row.name)}",
             )
+        from engine.catalog.invitations import InvitationRow
+
         made = InvitationRow(row.id, user, role, self.user, self._clock())
         async with self._catalog.transaction():
             await self._access.record(Action.INVITE, row, detail)

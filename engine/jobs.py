@@ -7,30 +7,19 @@ from datetime import time
 from typing import TYPE_CHECKING
 
 from engine.access import Action
-from engine.catalog import JobRow, ProjectRow, ScheduleRow
 from engine.catalog.backups import SHORTEST_PREFIX
 from engine.errors import Invalid, NotAllowed, NotFound
 from engine.following import succeeded
-from engine.handle import Handle
 from engine.home import REPOSITORY
-from engine.model import (
-    Backup,
-    CleanUpReport,
-    Delivery,
-    Job,
-    JobKind,
-    Plan,
-    PlannedRun,
-    Storage,
-    Verdict,
-)
+from engine.model import JobKind, Storage, Verdict
 from engine.names import shown
-from engine.planning import Planner, schedule_of
 from engine.session import Gone, Session
-from engine.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
+    from engine.catalog import JobRow, ProjectRow, ScheduleRow
+    from engine.handle import Handle
     from engine.health import Health
+    from engine.model import Backup, CleanUpReport, Delivery, Job, Plan, PlannedRun
 
 RUNS_SHOWN = 5
 
@@ -97,6 +86,9 @@ class Jobs(Session):
         return await self._plan(row, await self._catalog.schedules.get(row.id))
 
     async def _plan(self, row: ProjectRow, plan: ScheduleRow) -> Plan:
+        from engine.model import Plan, PlannedRun
+        from engine.planning import schedule_of
+
         schedule = schedule_of(plan)
         runs: list[PlannedRun] = []
         if schedule is not None:
@@ -140,7 +132,7 @@ class Jobs(Session):
 
         # To keep fewer backups is how a clean-up makes room.
         await (self._reserve.lend(change) if changed.keep < plan.keep else change())
-        await asyncio.to_thread(self._reserve.take_back)
+        await self._reserve.take_back()
         return await self._plan(row, changed)
 
     async def preview_schedule(
@@ -164,6 +156,7 @@ class Jobs(Session):
         self, plan: ScheduleRow, *, at: str | None, zone: str | None, keep: int | None, off: bool
     ) -> ScheduleRow:
         """A plan with what is given changed. Raises `Invalid`."""
+        from engine.catalog import ScheduleRow
         from engine.retention import check_keep
         from engine.schedule import check_time, check_zone
 
@@ -201,7 +194,9 @@ class Jobs(Session):
         return await self._submit(Action.CLEAN_UP, JobKind.CLEAN_UP, row, {}, self._cleaned)
 
     async def _cleaned(self, row: JobRow) -> CleanUpReport:
-        await asyncio.to_thread(self._reserve.take_back)
+        from engine.model import CleanUpReport
+
+        await self._reserve.take_back()
         removed, notes = row.result["removed"], row.result["notes"]
         freed = row.result["freed"]
         if not isinstance(removed, list) or not isinstance(notes, list):
@@ -247,6 +242,8 @@ class Jobs(Session):
         else:
             owned = {(await self._project(ref, Action.SEE_BACKUPS)).id}
         stays = await self.worker_stays()
+        from engine.planning import Planner
+
         planner = Planner(self._home, self._catalog, self._clock)
         return [
             health
@@ -270,7 +267,7 @@ class Jobs(Session):
         urls = (await self._settings()).notify_urls
         if not urls:
             raise Invalid(
-                f"No notifications are set up in {self.home / SETTINGS_FILE}.",
+                f"No notifications are set up in {self._home.settings}.",
                 hint="Nothing was sent. Add two lines: [notify] and, say, "
                 'urls = ["mailto://user:password@example.com"]',
             )

@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.access import Action, check_user_name
 from engine.errors import Invalid
-from engine.model import UserKey, Verdict
-from engine.model.people import RemovedKeys
+from engine.model import Verdict
 from engine.session import Session
+
+if TYPE_CHECKING:
+    from engine.model import UserKey
+    from engine.model.people import RemovedKeys
 
 
 class Logins(Session):
@@ -75,6 +79,7 @@ class Logins(Session):
         and what `keys` raises.
         """
         from engine.authorized_keys import AuthorizedKeys
+        from engine.model.people import RemovedKeys
         from engine.open_sessions import end_sessions
 
         await self._require_keeper(Action.REMOVE_KEY, user)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.access import Action
-from engine.catalog import JobRow
 from engine.errors import Damaged, Invalid, NotFound
 from engine.jobs import Jobs
-from engine.model import (
-    Backup,
-    CleanUpReport,
-    JobKind,
-    JobState,
-    RestoreReport,
-    VerifyReport,
-)
+from engine.model import JobKind, JobState
 from engine.proofs import Proofs, verified_of
+
+if TYPE_CHECKING:
+    from engine.catalog import JobRow
+    from engine.model import Backup, CleanUpReport, RestoreReport, VerifyReport
 
 
 class Outcomes(Proofs, Jobs):

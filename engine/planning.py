@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from engine.catalog import Catalog, JobRow, ScheduleRow, SlotRow
+from engine.catalog import ScheduleRow, SlotRow
 from engine.catalog.jobs import BY_SCHEDULE
-from engine.clock import Clock
 from engine.errors import Invalid
-from engine.home import Home
-from engine.model import Backup, BackupKind, BackupState, Job, JobKind, JobState, ProjectState
+from engine.model import BackupKind, BackupState, JobKind, JobState, ProjectState
 from engine.settings import read_settings
 
 if TYPE_CHECKING:
+    from engine.catalog import Catalog, JobRow
+    from engine.clock import Clock
     from engine.health import Health
+    from engine.home import Home
+    from engine.model import Backup, Job
     from engine.schedule import Schedule, Slot
 
 FAR = 3600.0  # seconds

@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.access import Action, check_user_name
-from engine.catalog import ProjectRow
-from engine.catalog.projects import Forgotten
 from engine.errors import Invalid, NotAnInstance, NotFound, SourceMissing, Taken
 from engine.lock import WorkLock
-from engine.model import Adoption, HeldItem, Origin, Project, ProjectState, Role, WakeReport
+from engine.model import Origin, ProjectState, Role
 from engine.names import check_project_name, new_id, shown, word
 from engine.session import Session
 
 if TYPE_CHECKING:
+    from engine.catalog import ProjectRow
+    from engine.catalog.projects import Forgotten
+    from engine.model import Adoption, HeldItem, Project, WakeReport
     from engine.project.instance import Instance
 
 
 PATIENCE = 2.0  # seconds; a job is told as done a moment before its worker lets go of the lock
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
+_ADDRESS = r"([A-Za-z][A-Za-z0-9+.-]+):/"
 
 
 async def check_adoption(path: Path, name: str, *, owners: Sequence[str] = ()) -> Instance:
@@ -37,7 +38,7 @@ async def check_adoption(path: Path, name: str, *, owners: Sequence[str] = ()) -
     check_project_name(name)
     for owner in owners:
         check_user_name(owner)
-    address = _ADDRESS.match(str(path))
+    address = re.match(_ADDRESS, str(path))
     if address is not None and not await asyncio.to_thread(path.exists):
         # Never told in full: the address of a database may hold a password.
         raise NotAnInstance(
@@ -93,6 +94,7 @@ class Projects(Session):
         Raises `NotAnInstance` and the like with the reason, `Taken` where the folder or the name
         is a project already, `Invalid`.
         """
+        from engine.model import Adoption
         from engine.project.content import CONTENT
 
         instance = await check_adoption(path, name, owners=owners)
@@ -137,6 +139,8 @@ class Projects(Session):
 
         It is the one that was in the folder or is called so; the user has to own it.
         """
+        from engine.catalog.projects import Forgotten
+
         at, named = await self._catalog.projects.at(path), await self._catalog.projects.get(name)
         for row in (at, named):
             absent = row is not None and row.state is ProjectState.ABSENT
@@ -243,6 +247,7 @@ class Projects(Session):
         What somebody has changed since is left as it is, and told. Raises `Invalid` where nothing
         is held.
         """
+        from engine.model import WakeReport
         from engine.project.instance import find
         from engine.project.quiet import release
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from engine.access import Action
 from engine.backups import Backups
-from engine.catalog import JobRow
-from engine.handle import Handle
-from engine.model import DamagedPart, JobKind, VerifyReport
+from engine.model import JobKind
 from engine.session import Gone
+
+if TYPE_CHECKING:
+    from engine.catalog import JobRow
+    from engine.handle import Handle
+    from engine.model import DamagedPart, VerifyReport
 
 
 class Proofs(Backups):
@@ -40,6 +44,8 @@ class Proofs(Backups):
 
 def verified_of(row: JobRow) -> VerifyReport:
     """What a proof found. Raises KeyError, TypeError or ValueError for what it did not write."""
+    from engine.model import VerifyReport
+
     result = row.result
     parts = result["damaged"]
     if not isinstance(parts, list):
@@ -54,6 +60,8 @@ def verified_of(row: JobRow) -> VerifyReport:
 
 
 def _part(value: object) -> DamagedPart:
+    from engine.model import DamagedPart
+
     if not isinstance(value, Mapping):
         raise TypeError("no damaged part")
     device = value["device"]

@@ -6,18 +6,21 @@ import asyncio
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.access import Access, Action, check_user_name, login_name
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.errors import Invalid
 from engine.home import Home
-from engine.model import ActiveInterval, AuditCheck, AuditLine, CostLine, Verdict
 from engine.names import shown
 from engine.repository.keys import parse_recovery_text, recovery_text
 from engine.session import Session
 
-_SEAL = re.compile(r"[0-9a-f]{64}")
+if TYPE_CHECKING:
+    from engine.model import ActiveInterval, AuditCheck, AuditLine, CostLine, Verdict
+
+_SEAL = r"[0-9a-f]{64}"
 
 
 class Records(Session):
@@ -89,7 +92,7 @@ class Records(Session):
         to. Raises `Invalid` for what is no seal.
         """
         await _require_home(self._access, self._catalog, self._home, Action.SEE_AUDIT)
-        if kept is not None and not _SEAL.fullmatch(kept):
+        if kept is not None and not re.fullmatch(_SEAL, kept):
             raise Invalid(
                 f"{shown(kept)} is no seal: it has 64 digits of 0-9 and a-f.",
                 hint="Give one that backstay audit --check told before.",

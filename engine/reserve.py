@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import HomeUnsafe, StorageFailed
-from engine.home import Home
 from engine.syncing import sync_folder
+
+if TYPE_CHECKING:
+    from engine.home import Home
 
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ _STEP = 16 * 1024  # bytes written at once: what fits is found by writing
 
 
 class Reserve:
-    """The room that a home holds back. It blocks but for `lend`."""
+    """The room that a home holds back. Only `make` blocks."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -46,12 +48,12 @@ class Reserve:
                 raise
         return await work()
 
-    def take_back(self) -> None:
+    async def take_back(self) -> None:
         """Hold back again what was lent, or what is left of it."""
         if self._lent:
+            self._lent = False
             with contextlib.suppress(OSError):  # what fits is there
-                self._lent = False
-                self._extend(SIZE)
+                await asyncio.to_thread(self._extend, SIZE)
 
     def make(self) -> None:
         """Hold room back, unless it is. Nothing is done where less than as much again is left."""

@@ -20,9 +20,10 @@ from engine.names import shown
 from engine.project.tables import quote
 from engine.rebuild.paged import paged_device
 from engine.rebuild.stored import Described
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.manifest import Image
-from engine.repository.repository import ChunkReader, Repository
+from engine.repository.repository import Repository
 
 MOST_ROWS = 10_000  # of one page
 _MOST_COUNTED = 200_000  # rows of a device whose variables are counted

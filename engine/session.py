@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from engine.access import Access, Action, Known, no_project
-from engine.catalog import Catalog, JobRow, ProjectRow
-from engine.clock import Clock
 from engine.errors import BackstayError, Busy, Failed, SourceMissing
 from engine.following import Nudge, follow
 from engine.handle import Handle, Report
-from engine.home import Home
-from engine.model import JobKind, Progress, Project, ProjectState, Role
+from engine.model import JobKind, ProjectState, Role
 from engine.names import word
-from engine.repository.repository import Repository
-from engine.reserve import Reserve
-from engine.settings import Settings, read_settings
 from engine.work import mend_if_free
 
 if TYPE_CHECKING:
+    from engine.catalog import Catalog, JobRow, ProjectRow
+    from engine.clock import Clock
+    from engine.home import Home
+    from engine.model import Progress, Project
+    from engine.repository.repository import Repository
+    from engine.reserve import Reserve
+    from engine.settings import Settings
     from engine.worker import Worker
 
 T = TypeVar("T")
@@ -73,6 +74,8 @@ class Session:
         return self._home.path
 
     async def _settings(self) -> Settings:
+        from engine.settings import read_settings
+
         return await asyncio.to_thread(read_settings, self.home)
 
     async def _role(self, project: str) -> Role | None:

@@ -28,12 +28,11 @@ from typing import NamedTuple, TypeVar
 
 from engine.amounts import AMOUNT_RULE, parse_amount
 from engine.errors import Invalid, NotFound, SettingsInvalid
-from engine.model import PATIENCE, Encryption, LeaveOut, Prices
+from engine.home import SETTINGS_FILE
+from engine.model import ENCRYPTION, PATIENCE, Encryption, LeaveOut, Prices
 from engine.names import shown
 from engine.private import read_private
 from engine.secret import Secret
-
-SETTINGS_FILE = "backstay.toml"
 
 _LONGEST_FILE = 64 * 1024  # bytes
 _NO_PRICES = Prices()
@@ -59,7 +58,7 @@ class Settings(NamedTuple):
     """All settings of a home."""
 
     prices: Prices = _NO_PRICES
-    encryption: Encryption = Encryption.AES_256_GCM
+    encryption: Encryption = ENCRYPTION
     leave_out: LeaveOut = LeaveOut.ALL
     patience: float = PATIENCE
     notify_urls: tuple[Secret, ...] = ()
@@ -117,7 +116,7 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
             file,
             "repository",
             "encryption",
-            _section(document, "repository").get("encryption", Encryption.AES_256_GCM.value),
+            _section(document, "repository").get("encryption", ENCRYPTION.value),
             Encryption,
         ),
         leave_out=_choice(

@@ -7,22 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.access import Action
-from engine.catalog import JobRow, ProjectRow
 from engine.errors import Damaged, Invalid
-from engine.handle import Handle, Report
 from engine.jobs import Jobs
-from engine.model import (
-    JobKind,
-    JobState,
-    ProjectDevice,
-    TransferLine,
-    TransferReport,
-    Variables,
-)
+from engine.model import JobKind, JobState
 from engine.session import Gone
 from engine.spans import check_span
 
 if TYPE_CHECKING:
+    from engine.catalog import JobRow, ProjectRow
+    from engine.handle import Handle, Report
+    from engine.model import ProjectDevice, TransferReport, Variables
     from engine.transfer import Choice
 
 
@@ -170,6 +164,8 @@ def _choice(
 
 def report_from(job: str, result: Mapping[str, object]) -> TransferReport:
     """The report that a job kept. Raises KeyError, TypeError or ValueError for anything else."""
+    from engine.model import TransferLine, TransferReport
+
     devices, notes = result["devices"], result["notes"]
     if not isinstance(devices, list) or not isinstance(notes, list):
         raise TypeError("no report of a transfer")

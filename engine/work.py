@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.aside import has_abandoned, remove_abandoned
-from engine.catalog import Catalog, JobRow
 from engine.errors import BackstayError, NotFound
-from engine.home import Home
 from engine.lock import WorkLock
 from engine.model import ProjectState
-from engine.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog, JobRow
+    from engine.home import Home
+    from engine.repository.repository import Repository
 
 T = TypeVar("T")
 

@@ -102,7 +102,7 @@ class Worker:
             self.job = None
             lock.release()
             self._nudge.give()
-        await asyncio.to_thread(self._reserve.take_back)
+        await self._reserve.take_back()
         if row is not None:
             await self._quietly(self._planner.after(row))
             if self._stay:  # one that was only started for a job ends after it
@@ -259,7 +259,7 @@ async def run_worker(home: Path, *, stay: bool = False, clock: Clock = system_cl
     repository = await asyncio.to_thread(place.open_repository, settings.encryption)
     reserve = Reserve(place)
     catalog = await reserve.lend(lambda: Catalog.open(place.catalog, clock=clock, create=False))
-    await asyncio.to_thread(reserve.take_back)  # what was not needed is for clean-ups
+    await reserve.take_back()  # what was not needed is for clean-ups
     seen: list[Worker] = []
     task = asyncio.ensure_future(
         work_off(place, catalog, repository, clock, Nudge(), stay=stay, seen=seen.append)
@@ -283,7 +283,7 @@ async def run_worker(home: Path, *, stay: bool = False, clock: Clock = system_cl
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
         await catalog.close()
-        await asyncio.to_thread(reserve.take_back)
+        await reserve.take_back()
 
 
 def start_worker(home: Path) -> None:

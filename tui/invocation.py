@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +35,8 @@ class Invocation(NamedTuple):
 
     def command_line(self, *arguments: str) -> str:
         """A command to run next, ready for a shell, for the same home and the same user."""
+        import shlex
+
         words = ["backstay"]
         if self.given_home and not self.remote:
             words += ["--home", self.given_home]

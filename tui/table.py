@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tui.output import Layout
 from tui.plain_text import cells, cut, plain, wrap
 
 GAP = "  "
+_NO_COLOURS: Mapping[str, str] = MappingProxyType({})
 _WRAPPED = 16  # columns that a folding column keeps at the least
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table.
 
     Where the width is short, a column with `least` is shortened down to that many columns, and one
@@ -26,11 +27,10 @@ class Column:
     least: int = 0
     folds: bool = False
     drop: int = 0
-    colours: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = _NO_COLOURS
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table laid out: its lines, and the titles of the columns that found no room."""
 
     lines: tuple[str, ...]

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from engine.catalog import schema
-from engine.catalog.audit import Audit
-from engine.catalog.backups import BackupRow, Backups
 from engine.catalog.connection import PATIENCE, Database, Transaction
-from engine.catalog.costs import Costs
-from engine.catalog.held import Held
-from engine.catalog.incidents import Incidents
-from engine.catalog.invitations import Invitations
-from engine.catalog.jobs import JobRow, Jobs
-from engine.catalog.members import Members
-from engine.catalog.projects import ProjectRow, Projects
-from engine.catalog.schedules import ScheduleRow, Schedules, SlotRow
 from engine.clock import Clock, system_clock
 from engine.errors import NotFound
-from engine.model import JobState, Project, ProjectState, Role
+from engine.lazily import lazily
 from engine.private import check_private
+
+if TYPE_CHECKING:
+    from engine.catalog.audit import Audit
+    from engine.catalog.backups import BackupRow, Backups
+    from engine.catalog.costs import Costs
+    from engine.catalog.held import Held
+    from engine.catalog.incidents import Incidents
+    from engine.catalog.invitations import Invitations
+    from engine.catalog.jobs import JobRow, Jobs
+    from engine.catalog.members import Members
+    from engine.catalog.projects import ProjectRow, Projects
+    from engine.catalog.schedules import ScheduleRow, Schedules, SlotRow
+    from engine.model import Project
 
 __all__ = [
     "CATALOG_FILE",
@@ -38,6 +43,17 @@ __all__ = [
     "SlotRow",
     "Transaction",
 ]
+
+if not TYPE_CHECKING:  # or checkers would believe in any name
+    __getattr__ = lazily(
+        __name__,
+        {
+            "backups": ("BackupRow",),
+            "jobs": ("JobRow",),
+            "projects": ("ProjectRow",),
+            "schedules": ("ScheduleRow", "SlotRow"),
+        },
+    )
 
 CATALOG_FILE = "catalog.db"
 
@@ -52,16 +68,77 @@ class Catalog:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self.projects = Projects(database, clock)
-        self.members = Members(database)
-        self.backups = Backups(database)
-        self.jobs = Jobs(database, clock)
-        self.held = Held(database)
-        self.costs = Costs(database, clock)
-        self.audit = Audit(database)
-        self.schedules = Schedules(database)
-        self.incidents = Incidents(database)
-        self.invitations = Invitations(database)
+        self._clock = clock
+
+    @cached_property
+    def projects(self) -> Projects:
+        """The projects that the home knows."""
+        from engine.catalog.projects import Projects
+
+        return Projects(self._database, self._clock)
+
+    @cached_property
+    def members(self) -> Members:
+        """Who belongs to which project."""
+        from engine.catalog.members import Members
+
+        return Members(self._database)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The backups of all projects."""
+        from engine.catalog.backups import Backups
+
+        return Backups(self._database)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What was asked for, how far it is and how it ended."""
+        from engine.catalog.jobs import Jobs
+
+        return Jobs(self._database, self._clock)
+
+    @cached_property
+    def held(self) -> Held:
+        """What is held back in quiet projects."""
+        from engine.catalog.held import Held
+
+        return Held(self._database)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What fell due, and when projects were active."""
+        from engine.catalog.costs import Costs
+
+        return Costs(self._database, self._clock)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit trail."""
+        from engine.catalog.audit import Audit
+
+        return Audit(self._database)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The plans of projects, and the slots that were taken."""
+        from engine.catalog.schedules import Schedules
+
+        return Schedules(self._database)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """What was told to be wrong and is not over."""
+        from engine.catalog.incidents import Incidents
+
+        return Incidents(self._database)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """The roles that were offered and not answered."""
+        from engine.catalog.invitations import Invitations
+
+        return Invitations(self._database)
 
     @classmethod
     async def open(
@@ -127,6 +204,8 @@ class Catalog:
 
     async def anything_unfinished(self) -> bool:
         """Whether a job is running, or a project is being made or deleted."""
+        from engine.model import JobState, ProjectState
+
         ((found,),) = await self._database.rows(
             "SELECT EXISTS (SELECT 1 FROM job WHERE state = ?)"
             " OR EXISTS (SELECT 1 FROM project WHERE state = ?)",
@@ -145,6 +224,8 @@ class Catalog:
         return tuple([await self._describe(row, user) for row in rows])
 
     async def _describe(self, row: ProjectRow, user: str) -> Project:
+        from engine.model import Project, Role
+
         members = await self.members.roles(row.id)
         return Project(
             id=row.id,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from engine.errors import RepositoryDamaged
 from engine.model import RowChanges
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.manifest import Image
-from engine.repository.repository import ChunkReader, Repository
+from engine.repository.repository import Repository
 
 if TYPE_CHECKING:
     from engine.compare.main import MainChanges
@@ -74,7 +75,7 @@ def _compare_device(pair: Pair) -> RowChanges:
     from engine.compare.images import compare_images
     from engine.compare.tables import compare_tables
     from engine.pages.header import NotCanonical
-    from engine.repository.repository import ChunkLost
+    from engine.repository.chunk_reader import ChunkLost
 
     reader = _Setup.reader
     try:

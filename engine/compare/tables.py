@@ -14,7 +14,7 @@ from engine.model import RowChanges
 from engine.pages.header import NotCanonical
 from engine.project.tables import quote
 from engine.rebuild.stored import Stored, opened_device
-from engine.repository.repository import ChunkReader
+from engine.repository.chunk_reader import ChunkReader
 
 _BATCH = 10_000  # rows
 

@@ -4,59 +4,76 @@ Units: sizes are bytes, durations are seconds, dates are timezone-aware and in U
 `Money` (a `Decimal` with its currency). The `as_json` methods give the stable keys of ``--json``.
 """
 
-from engine.model.backups import (
-    PATIENCE,
-    Backup,
-    BackupDetails,
-    BackupKind,
-    BackupState,
-    ContentLine,
-    DeviceFacts,
-    Encryption,
-    LeaveOut,
-    Storage,
-)
-from engine.model.comparison import (
-    ComparedSide,
-    Comparison,
-    DeviceChange,
-    RowChanges,
-    SettingChange,
-    Thing,
-    Things,
-)
-from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
-from engine.model.exports import ExportFormat, ExportReport
-from engine.model.jobs import Job, JobKind, JobState, Progress
-from engine.model.money import ActiveInterval, Charge, CostLine, Money, Prices, Quote, amount_text
-from engine.model.people import AuditCheck, AuditLine, Invitation, Member, Role, UserKey, Verdict
-from engine.model.projects import (
-    Adoption,
-    HeldItem,
-    Origin,
-    Project,
-    ProjectDevice,
-    ProjectState,
-    QuietItem,
-    Variables,
-    WakeReport,
-)
-from engine.model.reports import (
-    CleanUpReport,
-    DamagedPart,
-    MissingCode,
-    NewToken,
-    RecoveredProject,
-    Recovery,
-    RestoreReport,
-    TransferLine,
-    TransferReport,
-    VerifyReport,
-)
-from engine.model.schedules import Delivery, Plan, PlannedRun
-from engine.model.written import Json, iso
+from typing import TYPE_CHECKING
+
+from engine.lazily import lazily
+
+if TYPE_CHECKING:
+    from engine.model.audit import AuditCheck, AuditLine
+    from engine.model.backups import Backup, BackupDetails, ContentLine, DeviceFacts, Storage
+    from engine.model.comparison import (
+        ComparedSide,
+        Comparison,
+        DeviceChange,
+        RowChanges,
+        SettingChange,
+        Thing,
+        Things,
+    )
+    from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
+    from engine.model.exports import ExportReport
+    from engine.model.jobs import Job, Progress
+    from engine.model.kinds import (
+        ENCRYPTION,
+        PATIENCE,
+        BackupKind,
+        BackupState,
+        Encryption,
+        ExportFormat,
+        JobKind,
+        JobState,
+        LeaveOut,
+        Origin,
+        ProjectState,
+        Role,
+        Verdict,
+    )
+    from engine.model.money import (
+        ActiveInterval,
+        Charge,
+        CostLine,
+        Money,
+        Prices,
+        Quote,
+        amount_text,
+    )
+    from engine.model.people import Invitation, Member, UserKey
+    from engine.model.projects import (
+        Adoption,
+        HeldItem,
+        Project,
+        ProjectDevice,
+        QuietItem,
+        Variables,
+        WakeReport,
+    )
+    from engine.model.reports import (
+        CleanUpReport,
+        DamagedPart,
+        MissingCode,
+        NewToken,
+        RecoveredProject,
+        Recovery,
+        RestoreReport,
+        TransferLine,
+        TransferReport,
+        VerifyReport,
+    )
+    from engine.model.schedules import Delivery, Plan, PlannedRun
+    from engine.model.written import Json, iso
 
 __all__ = [
+    "ENCRYPTION",
     "PATIENCE",
     "ActiveInterval",
     "Adoption",
@@ -125,3 +142,72 @@ __all__ = [
     "iso",
     "moment_of",
 ]
+
+if not TYPE_CHECKING:  # or checkers would believe in any name
+    __getattr__ = lazily(
+        __name__,
+        {
+            "audit": ("AuditCheck", "AuditLine"),
+            "backups": ("Backup", "BackupDetails", "ContentLine", "DeviceFacts", "Storage"),
+            "comparison": (
+                "ComparedSide",
+                "Comparison",
+                "DeviceChange",
+                "RowChanges",
+                "SettingChange",
+                "Thing",
+                "Things",
+            ),
+            "contents": ("Contents", "DataRow", "RowsPage", "Value", "VariableFacts", "moment_of"),
+            "exports": ("ExportReport",),
+            "jobs": ("Job", "Progress"),
+            "kinds": (
+                "BackupKind",
+                "BackupState",
+                "ENCRYPTION",
+                "Encryption",
+                "ExportFormat",
+                "JobKind",
+                "JobState",
+                "LeaveOut",
+                "Origin",
+                "PATIENCE",
+                "ProjectState",
+                "Role",
+                "Verdict",
+            ),
+            "money": (
+                "ActiveInterval",
+                "Charge",
+                "CostLine",
+                "Money",
+                "Prices",
+                "Quote",
+                "amount_text",
+            ),
+            "people": ("Invitation", "Member", "UserKey"),
+            "projects": (
+                "Adoption",
+                "HeldItem",
+                "Project",
+                "ProjectDevice",
+                "QuietItem",
+                "Variables",
+                "WakeReport",
+            ),
+            "reports": (
+                "CleanUpReport",
+                "DamagedPart",
+                "MissingCode",
+                "NewToken",
+                "RecoveredProject",
+                "Recovery",
+                "RestoreReport",
+                "TransferLine",
+                "TransferReport",
+                "VerifyReport",
+            ),
+            "schedules": ("Delivery", "Plan", "PlannedRun"),
+            "written": ("Json", "iso"),
+        },
+    )

@@ -1,42 +1,11 @@
 """What a backup is, what is in it, and how it is stored."""
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.model.kinds import BackupKind, BackupState
 from engine.model.written import Json, iso
-
-PATIENCE = 10.0  # seconds that a backup waits for a writer that holds a database, if not set
-
-
-class BackupKind(StrEnum):
-    """Who asked for a backup."""
-
-    SCHEDULED = "scheduled"
-    MANUAL = "manual"
-
-
-class BackupState(StrEnum):
-    """A backup exists wholly or not at all; damage that was found is named."""
-
-    COMPLETE = "complete"
-    DAMAGED = "damaged"
-
-
-class Encryption(StrEnum):
-    """How a repository is sealed."""
-
-    AES_256_GCM = "aes-256-gcm"
-    NONE = "none"
-
-
-class LeaveOut(StrEnum):
-    """Which indexes of a device's database a backup leaves out, to be rebuilt by a restore."""
-
-    PRIMARY_KEY = "primary-key"
-    NONE = "none"
-    ALL = "all"
 
 
 class ContentLine(NamedTuple):

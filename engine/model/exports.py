@@ -1,16 +1,9 @@
 """What leaves a home as files that other programs read."""
 
-from enum import StrEnum
 from typing import NamedTuple
 
+from engine.model.kinds import ExportFormat
 from engine.model.written import Json
-
-
-class ExportFormat(StrEnum):
-    """What an export is made of."""
-
-    DATABASES = "tar"  # the databases as a restore makes them, and the settings
-    PARQUET = "parquet"  # one Parquet file for each device, and lists of the rest
 
 
 class ExportReport(NamedTuple):

@@ -1,55 +1,10 @@
 """Pieces of work, and how far they are."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
+from engine.model.kinds import JobKind, JobState
 from engine.model.written import Json, iso
-
-
-class JobKind(StrEnum):
-    """What a job does."""
-
-    BACKUP = "backup"
-    RESTORE = "restore"
-    CLEAN_UP = "clean-up"
-    TRANSFER = "transfer"
-    VERIFY = "verify"
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages of `Progress` in their order; one with nothing to do is passed over."""
-        match self:
-            case JobKind.BACKUP:
-                return ("looking for changes", "reading the databases", "finishing")
-            case JobKind.RESTORE:
-                return ("new ids and indexes", "making it available")
-            case JobKind.CLEAN_UP:
-                return (
-                    "looking for what is still needed",
-                    "moving what is still needed",
-                    "removing",
-                )
-            case JobKind.TRANSFER:
-                return ("looking at the devices", "moving the rows")
-            case JobKind.VERIFY:
-                return ("rebuilding and checking",)
-
-
-class JobState(StrEnum):
-    """Where a job is; cancelled is not a failure, and lost means that its worker died."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-
-    @property
-    def ended(self) -> bool:
-        """Whether a job in this state never changes again."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 class Progress(NamedTuple):

@@ -1,26 +1,12 @@
-"""Who is what to a project, who was invited, and the audit trail."""
+"""Who is what to a project, who was invited, and whose keys let them in."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.model.kinds import Role
 from engine.model.written import Json, iso
-
-
-class Role(StrEnum):
-    """What a person is to a project."""
-
-    OWNER = "owner"
-    COLLABORATOR = "collaborator"
-
-
-class Verdict(StrEnum):
-    """What access decided."""
-
-    ALLOWED = "allowed"
-    REFUSED = "refused"
 
 
 class Invitation(NamedTuple):
@@ -80,51 +66,3 @@ class Member(NamedTuple):
 
     user: str
     role: Role
-
-
-class AuditLine(NamedTuple):
-    """Who did or tried what, on what, when, and what access said."""
-
-    number: int
-    at: datetime
-    user: str
-    action: str
-    project: str | None  # a project's name at that time
-    verdict: Verdict
-    detail: str
-
-    def as_json(self) -> Json:
-        """The stable keys of an audit line."""
-        return {
-            "number": self.number,
-            "at": iso(self.at),
-            "user": self.user,
-            "action": self.action,
-            "project": self.project,
-            "verdict": self.verdict.value,
-            "detail": self.detail,
-        }
-
-
-class AuditCheck(NamedTuple):
-    """Whether the audit trail is as it was written.
-
-    `seal` is the hash of its last line, which depends on every line before; `problem` says which
-    line was changed or removed, and is empty where none was. `kept_line` is the number of the line
-    whose seal was kept elsewhere, where one was given to look for.
-    """
-
-    lines: int
-    seal: str
-    problem: str
-    kept_line: int | None = None
-
-    def as_json(self) -> Json:
-        """The stable keys of a check of the audit trail."""
-        return {
-            "ok": not self.problem,
-            "lines": self.lines,
-            "seal": self.seal,
-            "problem": self.problem or None,
-            "kept_line": self.kept_line,
-        }

@@ -1,29 +1,12 @@
 """What a project is, and what is held back in it while it is quiet."""
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.model.backups import ContentLine
-from engine.model.people import Role
+from engine.model.kinds import Origin, ProjectState, Role
 from engine.model.written import Json, iso
-
-
-class ProjectState(StrEnum):
-    """Whether a project is in use; only an active project costs money."""
-
-    CREATING = "creating"  # a restore is under way; never shown as a project
-    ACTIVE = "active"
-    STOPPED = "stopped"
-    ABSENT = "absent"  # known from its backups only, until its folder is adopted again
-
-
-class Origin(StrEnum):
-    """Where a project came from; only a restored one may be deleted."""
-
-    ADOPTED = "adopted"
-    RESTORED = "restored"
 
 
 class Project(NamedTuple):

@@ -15,8 +15,9 @@ import numpy as np
 from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING, Bytes
 from engine.rebuild.pages import write_all
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
-from engine.repository.repository import ChunkReader, Repository
+from engine.repository.repository import Repository
 
 T = TypeVar("T")
 

@@ -28,8 +28,8 @@ from engine.rebuild.complete import (
     renew_pages,
 )
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
+from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
-from engine.repository.repository import ChunkLost
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.errors import RepositoryDamaged
 from engine.rebuild.stored import Described, describe
+from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.manifest import LIST_NAMES, NAME_LENGTH, Image
-from engine.repository.repository import ChunkLost, ChunkReader
 
 _HELD = 256  # chunks that are kept, for SQLite comes back to interior pages
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

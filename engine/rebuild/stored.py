@@ -20,8 +20,8 @@ from typing import Any, NamedTuple, Protocol
 from engine.errors import RepositoryDamaged
 from engine.project.tables import quote, read_text
 from engine.rebuild.pages import write_all
+from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.manifest import Image
-from engine.repository.repository import ChunkLost, ChunkReader
 
 IN_MEMORY = 16 << 20  # bytes of a database that is read in memory
 _SLICE = 8 << 20  # bytes that are read at once from a larger one

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -31,15 +30,14 @@ class Sealer(Protocol):
         """Open what `seal` made. Raises `SealBroken`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The keys of one repository, derived from its one random key."""
+class Keys(NamedTuple):
+    """The keys of one repository, derived from its one random key. Its repr shows none of them."""
 
     encryption: Encryption
-    chunk: bytes = field(repr=False)
-    pack: bytes = field(repr=False)
-    manifest: bytes = field(repr=False)
-    check: str
+    chunk: bytes
+    pack: bytes
+    manifest: bytes
+    check: str  # no secret: by it a key is known to be the right one
 
     @classmethod
     def derive(cls, key: bytes, repository: str, encryption: Encryption) -> Keys:
@@ -52,6 +50,10 @@ class Keys:
         return cls(
             encryption, one("chunk names"), one("packs"), one("manifests"), one("check").hex()
         )
+
+    def __repr__(self) -> str:
+        """Without what is secret."""
+        return f"Keys(encryption={self.encryption!r}, check={self.check!r})"
 
     def pack_sealer(self, pack: str) -> Sealer:
         """The sealer of one pack."""

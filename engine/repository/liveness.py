@@ -12,10 +12,11 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.index import ChunkIndex, Names
 from engine.repository.manifest import NAME_LENGTH, Manifest
 from engine.repository.plan import Sparse
-from engine.repository.repository import ChunkLost, ChunkReader, Repository
+from engine.repository.repository import Repository
 
 _LEAST_LIVE = 0.5  # of a pack's frames; below, it is rewritten
 

@@ -1,31 +1,28 @@
-"""A repository: opened with its key, it gives and takes manifests and reads chunks."""
+"""A repository: opened with its key, it gives and takes manifests."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import (
     MANIFEST_HINT,
     Failed,
     NotFound,
     RepositoryDamaged,
-    StorageFailed,
     TooNew,
     WrongKey,
 )
 from engine.model import Encryption
+from engine.names import is_id
 from engine.repository.keys import KEY_LENGTH, Keys, SealBroken
-from engine.repository.manifest import LIST_NAMES, NAME_LENGTH, DeviceEntry, Image, Manifest
-from engine.repository.manifest_json import BACKUP_ID, decode, decode_devices, encode
-from engine.repository.storage import AlreadyStored, NotStored, Storage
+from engine.repository.storage import AlreadyStored, NotStored
 
 if TYPE_CHECKING:
-    from engine.repository.index import ChunkIndex, Names
+    from engine.repository.manifest import DeviceEntry, Manifest
+    from engine.repository.storage import Storage
 
 FORMAT = 2
 CHUNK_SIZE = 64 * 1024
@@ -37,20 +34,14 @@ _CONFIG_HINT = (
 _MANIFEST_HEAD = b"BKSTMFST\x01"
 _NONCE_LENGTH = 12
 _MOST_MANIFEST = 512 << 20  # bytes, uncompressed
-_CACHED_FRAMES = 8
 
 
-class ChunkLost(RepositoryDamaged):
-    """A chunk is missing, or the frame that holds it is damaged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """An open repository. Its methods block; call them in a thread or a child process."""
 
     storage: Storage
     id: str
-    keys: Keys = field(repr=False)
+    keys: Keys
     chunk_size: int
 
     @property
@@ -92,6 +83,8 @@ class Repository:
     def _sealed(self, manifest: Manifest) -> list[bytes]:
         import zstandard
 
+        from engine.repository.manifest_json import encode
+
         nonce = os.urandom(_NONCE_LENGTH)
         packed = zstandard.ZstdCompressor(level=3).compress(encode(manifest))
         sealed = self.keys.manifest_sealer(manifest.backup).seal(nonce, packed)
@@ -99,6 +92,8 @@ class Repository:
 
     def manifest(self, backup: str) -> Manifest:
         """Read a backup's manifest. Raises `RepositoryDamaged` and `TooNew`."""
+        from engine.repository.manifest_json import decode
+
         return decode(self._opened(backup), backup, self.chunk_size)
 
     def devices(self, backup: str, ref: str) -> tuple[DeviceEntry, ...]:
@@ -106,6 +101,8 @@ class Repository:
 
         Quicker than reading all of it: only these are looked at.
         """
+        from engine.repository.manifest_json import decode_devices
+
         return decode_devices(self._opened(backup), backup, self.chunk_size, ref)
 
     def _opened(self, backup: str) -> bytes:
@@ -142,7 +139,7 @@ class Repository:
         found = {}
         for name, size in self.storage.list("manifests"):
             backup = name.removeprefix("manifests/")
-            if BACKUP_ID.fullmatch(backup):
+            if is_id(backup):
                 found[backup] = size
         return found
 
@@ -233,119 +230,3 @@ def _read_config(storage: Storage) -> dict[str, object]:
     if not sound:
         raise RepositoryDamaged("The repository's config is damaged.", hint=_CONFIG_HINT)
     return dict(config)
-
-
-class ChunkReader:
-    """Reads chunks by name. Not safe to share between threads."""
-
-    def __init__(self, repository: Repository, index: ChunkIndex) -> None:
-        self._repository = repository
-        self._index = index
-        self._frames: OrderedDict[int, bytes] = OrderedDict()
-
-    def read_list(self, image: Image, number: int) -> bytes:
-        """The names of the chunks in one list of an image, joined. Raises `ChunkLost`."""
-        chunks = -(-image.size // self._repository.chunk_length(image.page_size))
-        length = NAME_LENGTH * min(LIST_NAMES, chunks - number * LIST_NAMES)
-        name = image.lists[number]
-        joined = self.read(name) if any(name) else bytes(length)
-        if len(joined) != length:
-            raise ChunkLost("A list of chunks is damaged.")
-        return joined
-
-    def chunk_length(self, page_size: int) -> int:
-        """Bytes in a chunk of an image with pages of `page_size` bytes."""
-        return self._repository.chunk_length(page_size)
-
-    def names(self, image: Image) -> Names:
-        """The names of all chunks of an image. Raises `ChunkLost`."""
-        import numpy as np
-
-        lists = [self.read_list(image, number) for number in range(len(image.lists))]
-        return np.frombuffer(b"".join(lists), np.uint8).reshape(-1, NAME_LENGTH)
-
-    def read_pages(self, image: Image, first: int, count: int, buffer: memoryview) -> None:
-        """Put `count` pages of an image, from page number `first` on, into a buffer of zeros.
-
-        The first page and the end of the last one must be a chunk's, or the image's. Raises
-        `ChunkLost`.
-        """
-        import numpy as np
-
-        chunk = self._repository.chunk_length(image.page_size)
-        low = (first - 1) * image.page_size // chunk
-        high = -(-(first - 1 + count) * image.page_size // chunk)
-        begin = low // LIST_NAMES
-        lists = [
-            self.read_list(image, number) for number in range(begin, (high - 1) // LIST_NAMES + 1)
-        ]
-        names = np.frombuffer(b"".join(lists), np.uint8).reshape(-1, NAME_LENGTH)
-        self.read_into(names[low - begin * LIST_NAMES : high - begin * LIST_NAMES], chunk, buffer)
-
-    def read(self, name: bytes) -> bytes:
-        """One chunk. Raises `ChunkLost`."""
-        import numpy as np
-
-        place = int(self._index.find(np.frombuffer(name, np.uint8).reshape(1, 16))[0])
-        if place < 0:
-            raise ChunkLost("A chunk is missing from the repository.")
-        frame, start, length = self._index.locate(place)
-        return self._frame(frame)[start : start + length]
-
-    def read_into(self, names: Names, chunk: int, buffer: memoryview) -> None:
-        """Put chunks for `chunk` bytes (the last may be shorter) one behind the other.
-
-        The buffer holds zeros: these are not written. Every chunk is checked against its name.
-        Raises `ChunkLost`.
-        """
-        import numpy as np
-        from blake3 import blake3
-
-        from engine.repository.chunks import NotAChunk, put_chunk
-
-        key = self._repository.keys.chunk
-        wanted = np.flatnonzero(names.any(axis=1))
-        places = self._index.find(names[wanted])
-        if (places < 0).any():
-            raise ChunkLost("A chunk is missing from the repository.")
-        for number, place in zip(wanted.tolist(), places.tolist(), strict=True):
-            frame, start, length = self._index.locate(place)
-            target = buffer[number * chunk : number * chunk + chunk]
-            data = memoryview(self._frame(frame))[start : start + length]
-            if blake3(data, key=key).digest(16) != names[number].tobytes():
-                raise ChunkLost("A chunk is not what its name says.")
-            try:
-                put_chunk(data, target)
-            except NotAChunk:
-                raise ChunkLost("A chunk has another length than its place.") from None
-
-    def _frame(self, number: int) -> bytes:
-        from engine.repository.packs import damage_mark, open_frame
-
-        cached = self._frames.get(number)
-        if cached is not None:
-            self._frames.move_to_end(number)
-            return cached
-        frame = self._index.frame(number)
-        try:
-            data = open_frame(
-                self._repository.storage,
-                self._repository.keys,
-                frame.pack,
-                number=frame.number,
-                offset=frame.offset,
-                length=frame.length,
-                size=frame.size,
-            )
-        except NotStored as error:
-            raise ChunkLost(f"Pack {frame.pack} is missing or cut short.") from error
-        except SealBroken as error:
-            # The mark lets the next backup store these chunks again. Where it cannot be written,
-            # the damage itself is still what has to be told.
-            with contextlib.suppress(AlreadyStored, StorageFailed):
-                self._repository.storage.put(damage_mark(frame.pack, frame.number), [])
-            raise ChunkLost(f"Pack {frame.pack} is damaged.") from error
-        self._frames[number] = data
-        if len(self._frames) > _CACHED_FRAMES:
-            self._frames.popitem(last=False)
-        return data

@@ -152,8 +152,9 @@ def make(folder: Path, size: int, *, together: bool) -> None:
 
 def check(folder: Path, *, together: bool) -> None:
     """Read what is left. Raises SystemExit where it is not what it was."""
+    from engine.repository.chunk_reader import ChunkReader
     from engine.repository.index import load_index
-    from engine.repository.repository import CHUNK_SIZE, ChunkReader, open_repository
+    from engine.repository.repository import CHUNK_SIZE, open_repository
     from engine.repository.storage import LocalStorage
 
     repository = open_repository(LocalStorage(folder), KEY)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index, packs_in_place
 from engine.repository.liveness import fates, find_needed, lists_of
 from engine.repository.manifest import Image
-from engine.repository.repository import ChunkReader, Repository
+from engine.repository.repository import Repository
 from engine.repository.storage import LocalStorage
 
 

@@ -27,10 +27,10 @@ from engine.pages.ids import Runs
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
 from engine.rebuild import large
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.manifest import LIST_NAMES, Image
 from engine.repository.repository import (
-    ChunkReader,
     Repository,
     create_repository,
     open_repository,

@@ -18,7 +18,7 @@ from engine.errors import RepositoryDamaged
 from engine.model import LeaveOut, RowChanges
 from engine.pages.header import NotCanonical
 from engine.project.tables import read_text
-from engine.repository.repository import ChunkLost
+from engine.repository.chunk_reader import ChunkLost
 
 if TYPE_CHECKING:
     from snapshot_support import Filled, MemoryStorage, Workbench

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,26 @@ def test_the_engine_has_no_screen_in_it() -> None:
     assert modules & SCREEN == set()
 
 
+def test_a_package_offers_what_type_checkers_are_told_of_it() -> None:
+    packages = [
+        (import_module(".".join(file.parent.relative_to(ROOT).parts)), ast.parse(text))
+        for file in sorted(ROOT.glob("engine/**/__init__.py"))
+        if "lazily(" in (text := file.read_text())
+    ]
+    assert len(packages) == 3
+    for package, source in packages:
+        told = {
+            name.name: imported.module or ""
+            for imported in ast.walk(source)
+            if isinstance(imported, ast.ImportFrom)
+            for name in imported.names
+        }
+        for name in set(package.__all__) & set(told):
+            assert getattr(package, name) is getattr(import_module(told[name]), name)
+        assert all(hasattr(package, name) for name in package.__all__)
+        assert not hasattr(package, "no such name")
+
+
 @pytest.mark.parametrize("words", [["projects"], ["backups", "Plant 7"], ["status"], []], ids=str)
 def test_a_command_does_not_load_the_app(backstay: Runner, words: list[str]) -> None:
     modules = loaded(COMMAND, "--home", str(backstay.home), "--as", "ana", *words)
@@ -61,10 +83,24 @@ def test_a_command_does_not_load_the_app(backstay: Runner, words: list[str]) -> 
 
 
 def test_looking_at_backups_loads_nothing_that_only_taking_one_needs(backstay: Runner) -> None:
-    modules = loaded(COMMAND, "--home", str(backstay.home), "--as", "ana", "backups", "Plant 7")
+    (backstay.home / "backstay.toml").unlink()  # few homes have one
+    words = ("--home", str(backstay.home), "--as", "ana", "backups", "Plant 7", "--json")
+    modules = loaded(COMMAND, *words)
     assert "asyncio" in modules
-    heavy = {"ssl", "numpy", "cryptography", "zstandard", "yaml", "shutil"}
-    assert modules & (heavy | {"engine.backup", "engine.worker", "engine.performing"}) == set()
+    heavy = {"ssl", "numpy", "cryptography", "zstandard", "yaml", "shutil", "hashlib", "tomllib"}
+    small = {"dataclasses", "decimal", "shlex", "importlib.util"}  # each a hundredth of the time
+    assert modules & (heavy | small) == set()
+    ours = {each for each in modules if each.startswith("engine.")}
+    assert {each for each in ours if each.startswith("engine.model.")} == {
+        f"engine.model.{each}" for each in ("backups", "jobs", "kinds", "people", "written")
+    }
+    records = {"engine.catalog.backups", "engine.catalog.jobs", "engine.catalog.members"}
+    parts = {"columns", "connection", "past", "projects", "schema"}
+    assert {each for each in ours if each.startswith("engine.catalog.")} == records | {
+        f"engine.catalog.{each}" for each in parts
+    }
+    others = ("backup", "worker", "performing", "planning", "settings", "repository.manifest")
+    assert ours.isdisjoint(f"engine.{each}" for each in others)
 
 
 def test_who_takes_a_backup_leaves_numpy_to_its_children(backstay: Runner, source: Path) -> None:

@@ -17,13 +17,13 @@ from engine import cleaning
 from engine.cleaning import CleanedUp, clean_up
 from engine.model import BackupKind, Encryption
 from engine.repository import cleanup as tasks
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index, packs_in_place
 from engine.repository.liveness import fates, find_needed, lists_of
 from engine.repository.manifest import LIST_NAMES, Image, Layout, MainEntry, Manifest
 from engine.repository.packs import object_name
 from engine.repository.repository import (
     CHUNK_SIZE,
-    ChunkReader,
     Repository,
     create_repository,
     open_repository,

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model import Encryption
+from engine.repository.chunk_reader import ChunkReader
 from engine.repository.chunks import BLOCK, HEAD, NotAChunk, condense, put_chunk
 from engine.repository.index import load_index
 from engine.repository.keys import Keys
-from engine.repository.repository import CHUNK_SIZE, ChunkReader, Repository
+from engine.repository.repository import CHUNK_SIZE, Repository
 from engine.snapshot.store import ChunkStore
 
 if TYPE_CHECKING:

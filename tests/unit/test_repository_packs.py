@@ -12,13 +12,12 @@ from blake3 import blake3
 
 from engine.errors import BackstayError, Failed, RepositoryDamaged, StorageFailed, TooNew
 from engine.model import Encryption
+from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.index import Names, load_index
 from engine.repository.keys import Keys
 from engine.repository.packs import HEAD, PACK_SIZE, object_name, read_trailer
 from engine.repository.repository import (
     CHUNK_SIZE,
-    ChunkLost,
-    ChunkReader,
     Repository,
     create_repository,
     open_repository,
