@@ -23,6 +23,7 @@ from engine.project.ids import IdPrefixes
 from engine.project.ports import free_port
 from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
+from engine.project.tables import open_unchanging
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.syncing import sync_file
@@ -133,6 +134,7 @@ class Restoration:
         self._root = root
         self._report = report
         self._prefixes = IdPrefixes(now)
+        self._part = MAIN  # which of the main parts is being made, as an error names it
         self._done = 0
         # Each large database takes all children; another begins where one of them waits.
         self._turns = asyncio.Semaphore(COUNT)
@@ -179,7 +181,7 @@ class Restoration:
         ]
 
     async def _with_others(self, error: RepositoryDamaged) -> RepositoryDamaged:
-        """An error of a main part, with all else that cannot be read: it is read to find that."""
+        """An error of the part at hand, with all else that cannot be read: it is read for that."""
         from engine.rebuild.databases import read_all
 
         manifest = self._manifest
@@ -194,9 +196,7 @@ class Restoration:
             except RepositoryDamaged as another:
                 failures.append(another)
 
-        await together(
-            one(what, image) for what, image in parts if not error.message.startswith(what)
-        )
+        await together(one(what, image) for what, image in parts if what != self._part)
         return one_error(failures, "parts of the backup")
 
     async def _restore_main(self) -> tuple[Path, Renewed]:
@@ -235,7 +235,7 @@ class Restoration:
         if self._manifest.plugins:
             await asyncio.to_thread(make_folder, folder / "plugins")
         for plugin in self._manifest.plugins:
-            what = named_plugin(plugin.plugin)
+            self._part = what = named_plugin(plugin.plugin)
             path = folder / "plugins" / f"{plugin.plugin}.db"
             await self._make_as_is(plugin.image, path, what)
             await asyncio.to_thread(check_copied, path, plugin.tables, what)
@@ -332,8 +332,7 @@ def one_error(failures: list[RepositoryDamaged], what: str) -> RepositoryDamaged
 
 def check_copied(database: Path, tables: tuple[tuple[str, int], ...], what: str) -> None:
     """Check a restored database that was copied row by row."""
-    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(address, uri=True)) as connection:
+    with closing(open_unchanging(database)) as connection:
         try:
             verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
@@ -349,7 +348,6 @@ def _device_ids(database: Path) -> set[str]:
 
 def device_kinds(database: Path) -> dict[str, str]:
     """The type of each device in a restored main database."""
-    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(address, uri=True)) as connection:
+    with closing(open_unchanging(database)) as connection:
         rows = connection.execute("SELECT id, type FROM device").fetchall()
     return {str(device): str(kind) for device, kind in rows}

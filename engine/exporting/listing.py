@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from engine.errors import RepositoryDamaged
 from engine.model import HeldItem, iso
-from engine.project.tables import database_errors, read_columns
+from engine.project.tables import database_errors, open_unchanging, read_columns
 
 _JSON = frozenset({"tags", "trigger", "device_info", "action", "variables"})
 _TIMES = frozenset({"created_at", "updated_at", "last_run", "last_triggered"})
@@ -111,9 +111,8 @@ def _list(
 
 
 def _reading(database: Path) -> closing[sqlite3.Connection]:
-    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
     with database_errors(database.name, RepositoryDamaged):
-        return closing(sqlite3.connect(address, uri=True))
+        return closing(open_unchanging(database))
 
 
 def _before(held: Sequence[HeldItem]) -> dict[tuple[str, str], str | None]:

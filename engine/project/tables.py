@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import Busy, Damaged, SourceDamaged, StorageFailed
@@ -50,6 +51,15 @@ class Table(NamedTuple):
         if column not in names:
             return None
         return len(self.row) - len(names) + names.index(column)
+
+
+def open_unchanging(database: Path) -> sqlite3.Connection:
+    """SQLite on a database that nobody changes meanwhile: it is only read.
+
+    No lock is taken, and no file is made beside it (sqlite.org/uri.html, "immutable").
+    """
+    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
 
 
 def quote(name: str) -> str:

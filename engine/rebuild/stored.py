@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from engine.errors import RepositoryDamaged
-from engine.project.tables import quote, read_text
+from engine.project.tables import open_unchanging, quote, read_text
 from engine.rebuild.pages import write_all
 from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.manifest import Image
@@ -155,8 +155,7 @@ def _from_file(reader: ChunkReader, image: Image, scratch: Path) -> sqlite3.Conn
             write_image(reader, image, file)
         finally:
             os.close(file)
-        address = f"{Path(name).absolute().as_uri()}?mode=ro&immutable=1"
-        return sqlite3.connect(address, uri=True, isolation_level=None)
+        return open_unchanging(Path(name))
     finally:
         Path(name).unlink()
 
