@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 from measuring import measure
-from project_files import MB, SHAPES, Shape, make_project, size_of
-from run import copy_project, say
-from tools import Ours
+from prepared import asked_for, home_of_copy, work_folder
+from project_files import MB, SHAPES, Shape, size_of
+from run import say
 
 FORMS = ("tar", "parquet")
 
@@ -33,28 +33,18 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     given = parser.parse_args()
-    work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    work = work.resolve()
-    try:
+    with work_folder(given.work) as work:
         say("shape  project MB  restore s  form     export s  export MB  memory MB")
-        for shape in SHAPES.values() if given.shape == "both" else (SHAPES[given.shape],):
-            for size in given.sizes_mb.split(","):
-                one_size(work, shape, int(size), given.turns)
-    finally:
-        if given.work is None:
-            shutil.rmtree(work, ignore_errors=True)
+        for shape, size in asked_for(given.shape, given.sizes_mb):
+            one_size(work, shape, size, given.turns)
 
 
 def one_size(work: Path, shape: Shape, size_mb: int, turns: int) -> None:
     """Back up one project, then restore and export it, and print its lines."""
-    project = make_project(work, shape, size_mb)
-    folder = Path(tempfile.mkdtemp(prefix="export-", dir=work))
-    try:
-        live = folder / "live"
-        copy_project(project, live)
-        ours = Ours(folder, live, "primary-key")
-        ours.prepare()
+    with (
+        home_of_copy(work, shape, size_mb, "primary-key") as ours,
+        tempfile.TemporaryDirectory(prefix="exports-", dir=work) as folder,
+    ):
         measure(ours.backup(1))
         restores: list[float] = []
         exports: dict[str, list[float]] = {form: [] for form in FORMS}
@@ -64,7 +54,7 @@ def one_size(work: Path, shape: Shape, size_mb: int, turns: int) -> None:
             restores.append(measure(ours.restore(turn)).seconds)
             ours.discard()
             for form in FORMS:
-                target = folder / form
+                target = Path(folder) / form
                 command = ours.command("export", "Bench@latest", str(target), "--format", form)
                 done = measure([command])
                 exports[form].append(done.seconds)
@@ -75,14 +65,13 @@ def one_size(work: Path, shape: Shape, size_mb: int, turns: int) -> None:
                 else:
                     sizes[form] = target.stat().st_size
                     target.unlink()
+        whole = size_of(ours.live)
         for form in FORMS:
             say(
-                f"{shape.name:<5} {size_of(live) / MB:>11.0f} {statistics.median(restores):>10.2f}"
+                f"{shape.name:<5} {whole / MB:>11.0f} {statistics.median(restores):>10.2f}"
                 f"  {form:<7} {statistics.median(exports[form]):>9.2f} {sizes[form] / MB:>10.1f}"
                 f" {memory[form] / MB:>10.1f}"
             )
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

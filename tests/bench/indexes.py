@@ -27,6 +27,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import zstandard
 from blake3 import blake3
+from prepared import work_folder
 from project_files import MB, SHAPES, Shape, add_day, device_files, make_project
 from run import copy_project, say
 
@@ -142,14 +143,9 @@ def main() -> None:
     parser.add_argument("--shape", choices=[*SHAPES, "both"], default="both")
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     given = parser.parse_args()
-    work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    try:
+    with work_folder(given.work) as work:
         for shape in SHAPES.values() if given.shape == "both" else (SHAPES[given.shape],):
-            measure(work.resolve(), shape, given.size_mb, given.day_rows)
-    finally:
-        if given.work is None:
-            shutil.rmtree(work, ignore_errors=True)
+            measure(work, shape, given.size_mb, given.day_rows)
 
 
 def measure(work: Path, shape: Shape, size_mb: int, day_rows: float) -> None:

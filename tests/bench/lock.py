@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from measuring import measure
-from project_files import MB, SHAPES, device_files, make_project
-from run import copy_project, say
+from prepared import home_of_copy, work_folder
+from project_files import MB, SHAPES, device_files
+from run import say
 from tools import Ours
 
 WRITE_EVERY = 5  # milliseconds
@@ -53,11 +52,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     parser.add_argument("--json", metavar="FILE", help="write all raw figures; - to the screen")
     given = parser.parse_args()
-    work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    work = work.resolve()
-    try:
-        figures = []
+    figures = []
+    with work_folder(given.work) as work:
         say("   file MB  backup  seconds  longest lock ms  inserts  failed  longest insert ms")
         for size in given.sizes_mb.split(","):
             for each in of_size(work, int(size), given.backups, given.leave_out):
@@ -67,9 +63,6 @@ def main() -> None:
                     f"{each.longest_lock * 1000:>16.1f} {each.inserted:>8} {each.failed:>7} "
                     f"{each.longest_insert * 1000:>18.1f}"
                 )
-    finally:
-        if given.work is None:
-            shutil.rmtree(work, ignore_errors=True)
     if given.json:
         text = json.dumps([asdict(each) for each in figures], indent=1) + "\n"
         if given.json == "-":
@@ -81,21 +74,13 @@ def main() -> None:
 
 def of_size(work: Path, size_mb: int, backups: int, leave_out: str) -> list[LockFigures]:
     """The figures of that many backups of one file of that size."""
-    project = make_project(work, SHAPES["one"], size_mb)
-    folder = Path(tempfile.mkdtemp(prefix="lock-", dir=work))
-    try:
-        live = folder / "live"
-        copy_project(project, live)
-        ours = Ours(folder, live, leave_out)
-        ours.prepare()
-        return [one_backup(ours, live, number) for number in range(1, backups + 1)]
-    finally:
-        shutil.rmtree(folder)
+    with home_of_copy(work, SHAPES["one"], size_mb, leave_out) as ours:
+        return [one_backup(ours, number) for number in range(1, backups + 1)]
 
 
-def one_backup(ours: Ours, live: Path, number: int) -> LockFigures:
+def one_backup(ours: Ours, number: int) -> LockFigures:
     """Take a backup while the writer writes: a second before it, all through it, a second after."""
-    (file,) = device_files(live)
+    (file,) = device_files(ours.live)
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).parent / "writer.py"), str(file), str(WRITE_EVERY)],
         stdin=subprocess.PIPE,

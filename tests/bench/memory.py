@@ -10,14 +10,12 @@ command; pages that they share count once for each.
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from pathlib import Path
 
 from measuring import measure
-from project_files import MB, SHAPES, Shape, make_project, size_of
-from run import copy_project, say
-from tools import Ours
+from prepared import asked_for, home_of_copy, work_folder
+from project_files import MB, SHAPES, Shape, size_of
+from run import say
 
 
 def main() -> None:
@@ -30,36 +28,21 @@ def main() -> None:
     parser.add_argument("--leave-out", default="all")
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     given = parser.parse_args()
-    work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
-    work = work.resolve()
-    try:
+    with work_folder(given.work) as work:
         say("shape  project MB  backup s  backup MB  restore s  restore MB")
-        for shape in SHAPES.values() if given.shape == "both" else (SHAPES[given.shape],):
-            for size in given.sizes_mb.split(","):
-                one_size(work, shape, int(size), given.leave_out)
-    finally:
-        if given.work is None:
-            shutil.rmtree(work, ignore_errors=True)
+        for shape, size in asked_for(given.shape, given.sizes_mb):
+            one_size(work, shape, size, given.leave_out)
 
 
 def one_size(work: Path, shape: Shape, size_mb: int, leave_out: str) -> None:
     """Back up and restore one project and print its line."""
-    project = make_project(work, shape, size_mb)
-    folder = Path(tempfile.mkdtemp(prefix="memory-", dir=work))
-    try:
-        live = folder / "live"
-        copy_project(project, live)
-        ours = Ours(folder, live, leave_out)
-        ours.prepare()
+    with home_of_copy(work, shape, size_mb, leave_out) as ours:
         backup = measure(ours.backup(1))
         restore = measure(ours.restore(1))
         say(
-            f"{shape.name:<5} {size_of(live) / MB:>11.0f} {backup.seconds:>9.2f} "
+            f"{shape.name:<5} {size_of(ours.live) / MB:>11.0f} {backup.seconds:>9.2f} "
             f"{backup.memory / MB:>10.1f} {restore.seconds:>10.2f} {restore.memory / MB:>11.1f}"
         )
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

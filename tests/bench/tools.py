@@ -75,7 +75,7 @@ class Ours:
         self.note = f"leaves out {leave_out}; AES-256-GCM; syncs itself; restores are checked"
         self.whole = False
         self._home = work / f"home-{leave_out}"
-        self._live = live
+        self.live = live
         self._leave_out = leave_out
         self._program = str(Path(sys.executable).parent / "backstay")
 
@@ -83,7 +83,7 @@ class Ours:
         """Make a home without prices and adopt the project."""
         self._home.mkdir(mode=0o700)
         (self._home / "backstay.toml").write_text(f'[snapshot]\nleave_out = "{self._leave_out}"\n')
-        self.json("adopt", str(self._live), "--name", "Bench")
+        self.json("adopt", str(self.live), "--name", "Bench")
 
     def json(self, *arguments: str) -> object:
         """Run one of Backstay's commands, not timed, and give what it prints."""

@@ -24,6 +24,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from prepared import work_folder
 from project_files import BYTES_PER_ROW, MB, SHAPES, Shape, device_files, make_project
 from run import copy_project, say
 
@@ -42,16 +43,11 @@ def main() -> None:
     parser.add_argument("--shapes", default="one,many")
     parser.add_argument("--work", type=Path, help="keeps the projects for the next run")
     given = parser.parse_args()
-    work: Path = given.work or Path(tempfile.mkdtemp(prefix="backstay-bench-"))
-    work.mkdir(parents=True, exist_ok=True)
     failed = 0
-    try:
+    with work_folder(given.work) as work:
         say("devices     rows  seconds   rows/s  longest lock ms  inserts  failed  longest insert")
         for name in given.shapes.split(","):
-            failed += one(work.resolve(), SHAPES[name], given.rows)
-    finally:
-        if given.work is None:
-            shutil.rmtree(work, ignore_errors=True)
+            failed += one(work, SHAPES[name], given.rows)
     sys.exit(1 if failed else 0)
 
 
