@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Input
 
 from engine import BackstayError, Member, Project, Role
+from tui.screens.own_screen import OwnScreen
 from tui.widgets.choice import Choice, Choices
 from tui.widgets.form import Field, FormLine
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.state import State
 from tui.widgets.told import Told
 from tui.widgets.top_line import TopLine
-
-if TYPE_CHECKING:
-    from tui.app import Backstay
 
 _LONGEST = 64  # characters of a user's name, as the engine has it
 _SIGN = "[A-Za-z0-9._@-]"
@@ -32,7 +29,7 @@ _MEANS = {
 }
 
 
-class AddMember(Screen[None]):
+class AddMember(OwnScreen[None]):
     """Asks for a user's name and role, and adds or invites them.
 
     What is refused is told, and stays.
@@ -53,11 +50,6 @@ class AddMember(Screen[None]):
         self._user = member.user if member else ""
         was = member.role if member else Role.OWNER
         self._role = Role.COLLABORATOR if was is Role.OWNER else Role.OWNER
-
-    @property
-    def backstay(self) -> Backstay:
-        """The app."""
-        return cast("Backstay", self.app)
 
     @property
     def _verb(self) -> str:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 
 from engine import BackstayError, Backup, BackupState, NotFound
+from tui.screens.own_screen import OwnScreen
 from tui.table import Column
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.rows import Cell, Row, Rows
 from tui.widgets.state import State
 from tui.widgets.top_line import TopLine
 from tui.wording import NONE, date_in_column, date_there, how_old, size, with_zone
-
-if TYPE_CHECKING:
-    from tui.app import Backstay
 
 _NOW = "now"
 _DATE = 20  # columns of a title that names a zone
@@ -32,7 +29,7 @@ class Other(NamedTuple):
     backup: Backup | None
 
 
-class ChooseBackup(Screen["Other | None"]):
+class ChooseBackup(OwnScreen["Other | None"]):
     """Lists what a backup may be compared with, and gives what is chosen; None for nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,11 +42,6 @@ class ChooseBackup(Screen["Other | None"]):
         super().__init__()
         self._backup = backup
         self._others: Sequence[Backup] = ()
-
-    @property
-    def backstay(self) -> Backstay:
-        """The app."""
-        return cast("Backstay", self.app)
 
     def compose(self) -> ComposeResult:
         """Lay out the choices."""

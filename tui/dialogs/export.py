@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from engine import BackstayError, Backup, Cancelled, ExportFormat, ExportReport, Handle
 from tui.dialogs.save_tokens import free_file
 from tui.plain_text import plain
 from tui.progress import far
+from tui.screens.own_screen import OwnScreen
 from tui.widgets.choice import Choice, Choices
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.name_field import NameField
@@ -26,7 +26,6 @@ from tui.wording import date_with_zone
 
 if TYPE_CHECKING:
     from engine import Progress
-    from tui.app import Backstay
 
 
 class _Form(NamedTuple):
@@ -60,7 +59,7 @@ _COMMON = (
 _STAY = "Stay until it is done: leaving cancels it."
 
 
-class ExportBackup(Screen["ExportReport | None"]):
+class ExportBackup(OwnScreen["ExportReport | None"]):
     """Asks for a file and a form, and writes it; gives what was written, or None where nothing."""
 
     CSS_PATH = "export.tcss"
@@ -78,11 +77,6 @@ class ExportBackup(Screen["ExportReport | None"]):
         self._form = ExportFormat.DATABASES
         self._suggested = ""
         self._handle: Handle[ExportReport] | None = None
-
-    @property
-    def backstay(self) -> Backstay:
-        """The app."""
-        return cast("Backstay", self.app)
 
     def compose(self) -> ComposeResult:
         """Lay out the name, the form, what is made, and the choices."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from engine import BackstayError
 from tui.plain_text import plain
+from tui.screens.own_screen import OwnScreen
 from tui.table import Column
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.rows import Cell, Row, Rows
@@ -23,11 +23,8 @@ from tui.widgets.state import State
 from tui.widgets.top_line import TopLine
 from tui.wording import counted, date_there
 
-if TYPE_CHECKING:
-    from tui.app import Backstay
 
-
-class ChooseZone(Screen["str | None"]):
+class ChooseZone(OwnScreen["str | None"]):
     """Lets a time zone be looked for, and gives its name; None where none was chosen.
 
     What is typed stays in its field, while the arrows move in the list below it.
@@ -48,11 +45,6 @@ class ChooseZone(Screen["str | None"]):
         super().__init__()
         self._chosen = chosen
         self._zones: Sequence[str] = ()
-
-    @property
-    def backstay(self) -> Backstay:
-        """The app."""
-        return cast("Backstay", self.app)
 
     def compose(self) -> ComposeResult:
         """Lay out the field, the zones, and what the clocks of the selected one show."""

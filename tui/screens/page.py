@@ -5,30 +5,27 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 
 from engine import BackstayError, NotAllowed, NotFound
+from tui.screens.own_screen import OwnScreen
 from tui.widgets.keys_line import KeysLine
 from tui.widgets.menu import Menu
 from tui.widgets.state import State
 from tui.widgets.top_line import TopLine
 from tui.wording import moment_shown
 
-if TYPE_CHECKING:
-    from tui.app import Backstay
-
 D = TypeVar("D")
 _SOON = 0.3  # seconds after which it is told that something is still being read
 
 
-class Page(Screen[None], Generic[D]):
+class Page(OwnScreen[None], Generic[D]):
     """A screen that reads something from the engine and shows it.
 
     It reads when it comes up, when something was changed by anyone, and on request. What could not
@@ -82,11 +79,6 @@ class Page(Screen[None], Generic[D]):
         """Show what was read; called again each minute, for the ages of things."""
 
     # What is the same for all
-
-    @property
-    def backstay(self) -> Backstay:
-        """The app."""
-        return cast("Backstay", self.app)
 
     @property
     def open_menu(self) -> Menu | None:
