@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -266,9 +267,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Children.__init__
 
     def init(
-        self: Children, setup: Callable[..., None], *arguments: object, preload: tuple[str, ...]
+        self: Children, setup: Callable[..., None], *arguments: object, **options: Any
     ) -> None:
-        plain(self, _impatiently, setup, *arguments, preload=preload)
+        plain(self, _impatiently, setup, *arguments, **options)
 
     monkeypatch.setattr(Children, "__init__", init)
 
