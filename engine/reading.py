@@ -16,7 +16,16 @@ from engine.pages.header import NotCanonical
 from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
-from engine.snapshot.results import Begun, Copied, MainRead, Measured, Read, Stored, Way
+from engine.snapshot.results import (
+    Begun,
+    Copied,
+    MainRead,
+    Measured,
+    Read,
+    Spooled,
+    Stored,
+    Way,
+)
 
 _NAMED = 10  # devices that an error names one by one
 
@@ -198,7 +207,7 @@ class Reading:
     async def _read_slices(self, begun: Begun) -> Read:
         """Read a large database. Raises `NotCanonical` where that has to be in another way."""
 
-        async def one(first: int, count: int, plan: bytes) -> Stored:
+        async def one(first: int, count: int, plan: Spooled) -> Stored:
             result = await self._children.run(tasks.read_slice, begun.path, plan, first, count)
             self._advance(count * begun.page_size)
             return result

@@ -2,7 +2,7 @@
 
 SQLite itself looks at a page when it needs it, so a file may be damaged for a long time where
 nobody looks. A plan names what each page is; each page that is read tells what it leads to; and
-when all are read, `check` sees whether it comes out. Where it does not, the file is damaged.
+when all are read, an `Account` sees whether it comes out. Where it does not, the file is damaged.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ MOST_INDEXES = (256 - INDEX) // 2
 
 UNSOUND = -1
 
+# Half as wide where the numbers allow it: there are some for each page of a table.
+Numbers = NDArray[np.int32] | NDArray[np.int64]
+
 _NONE: Ints = np.empty((0, 3), np.int64)
 
 _Found = TypeVar("_Found")
@@ -51,31 +54,20 @@ class IndexDamaged(NotCanonical):
 
 
 class Facts(NamedTuple):
-    """What pages tell of themselves when they are read.
+    """What pages tell of themselves when they are read; all of it names the page.
 
-    `told` has a number for each page: of a kept index the count of its entries, of an overflow page
-    the next one's number; `UNSOUND` where the page is not of its kind. `chains` have the page that
-    leads to a chain of overflow pages, the first of these, and how many there must be; `spans` have
-    a leaf of the table that is not empty, its first and its last rowid.
+    `told` has a number for some pages: of a kept index the count of its entries, of an overflow
+    page the next one's number; `UNSOUND` where a page is not of its kind. `chains` have the page
+    that leads to a chain of overflow pages, the first of these, and how many there must be; `spans`
+    have a leaf of the table that is not empty, its first and its last rowid.
     """
 
-    told: Ints
-    chains: Ints  # shape (chains, 3)
-    spans: Ints  # shape (leaves, 3)
+    told: Numbers  # shape (pages, 2)
+    chains: Numbers  # shape (chains, 3)
+    spans: Numbers  # shape (leaves, 3)
 
 
-def no_facts(count: int) -> Facts:
-    """Those of `count` pages that nothing is known of."""
-    return Facts(np.zeros(count, np.int64), _NONE, _NONE)
-
-
-def join(parts: list[Facts]) -> Facts:
-    """The facts of consecutive pages."""
-    return Facts(
-        np.concatenate([part.told for part in parts]),
-        np.concatenate([part.chains for part in parts]),
-        np.concatenate([part.spans for part in parts]),
-    )
+NO_FACTS = Facts(np.empty((0, 2), np.int32), np.empty((0, 3), np.int32), np.empty((0, 3), np.int32))
 
 
 def facts_of(
@@ -104,10 +96,18 @@ def facts_of(
             chains += _sound(
                 pages[told[pages] != UNSOUND], told, partial(index_chains, flat, page_size, kind)
             )
+    telling = np.flatnonzero((kinds >= CHAIN) | (told == UNSOUND))
     every = np.concatenate(chains)
     every[:, 0] += first
     spans[:, 0] += first
-    return Facts(told, every, spans)
+    pairs = np.stack([telling + first, told[telling]], axis=1)
+    return Facts(_narrow(pairs), _narrow(every), _narrow(spans))
+
+
+def _narrow(numbers: Ints) -> Numbers:
+    """The same numbers in half the memory, where they allow it."""
+    narrow = numbers.astype(np.int32)
+    return narrow if bool((narrow == numbers).all()) else numbers
 
 
 def spans_of(leaves: Ints, counts: Ints, rowids: Ints) -> Ints:
@@ -208,42 +208,73 @@ def _entries(flat: Bytes, page_size: int, pages: Ints, inner: NDArray[np.bool_])
     return np.where(sound, counts, UNSOUND)
 
 
-def check(kinds: Bytes, leaves: Ints, facts: Facts, rows: int) -> None:
-    """See whether a file comes out; `facts` are those of all its pages, and `rows` of its table.
+class Account:
+    """What the pages of a file have told so far, given their kinds, a byte for each.
 
-    `leaves` are the pages of the table in the order of its keys. Raises `IndexDamaged`, or
-    `NotCanonical` where the table itself is damaged.
+    `leaves` are the pages of the table in the order of its keys.
     """
-    if bool((facts.told[kinds == LEAF] == UNSOUND).any()):
-        raise NotCanonical("a page of its table is none")
-    place = np.zeros(kinds.size + 1, np.int32)  # a file has fewer leaves than 2^31
-    place[leaves] = np.arange(leaves.size, dtype=np.int32)
-    spans = facts.spans[np.argsort(place[facts.spans[:, 0]])]
-    if bool((spans[:-1, 2] >= spans[1:, 1]).any()):
-        raise NotCanonical("the pages of its table are not in order")
-    entries = np.flatnonzero(kinds >= INDEX)
-    if bool((facts.told[entries] == UNSOUND).any()):
-        raise IndexDamaged("a page of an index is none")
-    number = (kinds[entries] - INDEX) >> 1
-    if bool((np.bincount(number, facts.told[entries])[np.unique(number)] != rows).any()):
-        raise IndexDamaged("an index has more or fewer entries than the table has rows")
-    _follow(kinds, facts)
 
+    def __init__(self, kinds: Bytes, leaves: Numbers) -> None:
+        self._kinds = kinds
+        self._place = np.zeros(kinds.size + 1, np.int32)  # a file has fewer leaves than 2^31
+        self._place[leaves] = np.arange(leaves.size, dtype=np.int32)
+        self._filled = np.zeros(leaves.size, np.bool_)
+        self._first = np.zeros(leaves.size, np.int64)
+        self._last = np.zeros(leaves.size, np.int64)
+        self._entries = np.zeros(MOST_INDEXES, np.int64)
+        self._lost: set[int] = set()  # kinds of pages that are not of their kind
+        self._following: list[Numbers] = []
+        self._chains: list[Numbers] = []
 
-def _follow(kinds: Bytes, facts: Facts) -> None:
-    """Follow all chains of overflow pages: each such page must be used, and once."""
-    if not facts.chains.size and not bool((kinds == CHAIN).any()):
-        return
-    following = np.full(kinds.size + 1, UNSOUND, np.int64)
-    following[1:][kinds == CHAIN] = facts.told[kinds == CHAIN]
-    if int(facts.chains[:, 2].sum()) != int(np.count_nonzero(kinds == CHAIN)):
-        raise IndexDamaged("there are more or fewer overflow pages than are used")
-    level, left = facts.chains[:, 1], facts.chains[:, 2]
-    while level.size:
-        if int(level.max()) > kinds.size or bool((following[level] == UNSOUND).any()):
-            raise IndexDamaged("an overflow page is not there")
-        after, left = following[level], left - 1
-        following[level] = UNSOUND
-        if np.unique(level).size != level.size or bool(((after == 0) != (left == 0)).any()):
-            raise IndexDamaged("a chain of overflow pages has another length")
-        level, left = after[left > 0], left[left > 0]
+    def add(self, facts: Facts) -> None:
+        """Add what some pages told; no page may tell twice."""
+        place = self._place[facts.spans[:, 0]]
+        self._filled[place] = True
+        self._first[place], self._last[place] = facts.spans[:, 1], facts.spans[:, 2]
+        if facts.told.size:
+            kinds, numbers = self._kinds[facts.told[:, 0] - 1], facts.told[:, 1]
+            self._lost.update(kinds[numbers == UNSOUND].tolist())
+            entries = kinds >= INDEX
+            index = (kinds[entries] - INDEX) >> 1
+            counts = np.bincount(index, numbers[entries], MOST_INDEXES)
+            self._entries += counts.astype(np.int64)
+            self._following.append(facts.told[kinds == CHAIN])
+        if facts.chains.size:
+            self._chains.append(facts.chains)
+
+    def check(self, rows: int) -> None:
+        """See whether a file comes out of whose table `rows` were read, once all its pages told.
+
+        Raises `IndexDamaged`, or `NotCanonical` where the table itself is damaged.
+        """
+        if LEAF in self._lost:
+            raise NotCanonical("a page of its table is none")
+        if bool((self._last[self._filled][:-1] >= self._first[self._filled][1:]).any()):
+            raise NotCanonical("the pages of its table are not in order")
+        if self._lost:
+            raise IndexDamaged("a page of an index is none")
+        kept = (np.unique(self._kinds[self._kinds >= INDEX]) - INDEX) >> 1
+        if bool((self._entries[kept] != rows).any()):
+            raise IndexDamaged("an index has more or fewer entries than the table has rows")
+        self._follow()
+
+    def _follow(self) -> None:
+        """Follow all chains of overflow pages: each such page must be used, and once."""
+        pages = int(np.count_nonzero(self._kinds == CHAIN))
+        if not self._chains and not pages:
+            return
+        chains = np.concatenate([_NONE, *self._chains])
+        following = np.full(self._kinds.size + 1, UNSOUND, np.int64)
+        for told in self._following:
+            following[told[:, 0]] = told[:, 1]
+        if int(chains[:, 2].sum()) != pages:
+            raise IndexDamaged("there are more or fewer overflow pages than are used")
+        level, left = chains[:, 1], chains[:, 2]
+        while level.size:
+            if int(level.max()) > self._kinds.size or bool((following[level] == UNSOUND).any()):
+                raise IndexDamaged("an overflow page is not there")
+            after, left = following[level], left - 1
+            following[level] = UNSOUND
+            if np.unique(level).size != level.size or bool(((after == 0) != (left == 0)).any()):
+                raise IndexDamaged("a chain of overflow pages has another length")
+            level, left = after[left > 0], left[left > 0]

@@ -30,10 +30,11 @@ from engine.pages.accounting import (
     KEPT,
     LEAF,
     MOST_INDEXES,
+    NO_FACTS,
     Facts,
     IndexDamaged,
+    Numbers,
     facts_of,
-    no_facts,
     other_pages,
 )
 from engine.pages.btree import (
@@ -57,6 +58,8 @@ from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, Header, NotCanonical
 from engine.pages.shape import Index, Shape, check_header
 
+_FEW_PAGES = 1 << 14
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -74,7 +77,7 @@ class Plan:
     kinds: Bytes
     written: dict[int, bytes]
     id_column: int | None
-    leaves: Ints | None = None
+    leaves: Numbers | None = None
     chained: bool = False
     first: int = 1
 
@@ -113,7 +116,7 @@ def plan_as_is(read: ReadPages, header: Header, shape: Shape) -> Plan:
     """
     check_covered(header, shape)
     table = walk(read, shape.table_root, header.page_count, index=False)
-    kinds, _ = _kinds(read, header, shape, table, ())
+    kinds = _kinds(read, header, shape, table, ())
     kinds[kinds == EMPTY] = KEPT
     kinds[table.leaves - 1] = LEAF
     return _planned(header, kinds, {}, None, table)
@@ -131,11 +134,12 @@ def plan_image(
     check_covered(header, shape)
     table = walk(read, shape.table_root, header.page_count, index=False)
     left_out = shape.left_out(leave_out)
-    kinds, trees = _kinds(read, header, shape, table, left_out)
+    kinds = _kinds(read, header, shape, table, left_out)
     if leave_out is LeaveOut.ALL and bool((kinds == CHAIN).any()):
-        for index, tree in zip(left_out, trees, strict=True):
+        for index in left_out:
             if index != shape.primary_key:
                 with _of_an_index():
+                    tree = walk(read, index.root, header.page_count, index=True)
                     pages = _overflow_pages(read, header, tree)
                 if bool((kinds[pages - 1] != CHAIN).any()):
                     raise IndexDamaged("an overflow page of an index is something else")
@@ -169,37 +173,40 @@ def plan_table(read: ReadPages, header: Header, shape: Shape, first_page: bytes)
 
 def _kinds(
     read: ReadPages, header: Header, shape: Shape, table: Tree, left_out: Sequence[Index]
-) -> tuple[Bytes, list[Tree]]:
-    """The kind of each page, and the trees of the indexes that are left out.
+) -> Bytes:
+    """The kind of each page.
 
     Raises `IndexDamaged` where a page is used twice, or an index is no b-tree.
     """
-    others = other_pages(read, header, shape)
-    with _of_an_index():
-        indexes = shape.left_out(LeaveOut.ALL)
-        roots = [index.root for index in indexes]
-        walked = walk_all(read, roots, header.page_count, index=True)
-        trees = dict(zip(indexes, walked, strict=True))
-        free = read_freelist(read, header)
     kinds = np.full(header.page_count, CHAIN, np.uint8)
-    kinds[others - 1] = KEPT
-    if header.lock_page <= header.page_count:
-        kinds[header.lock_page - 1] = KEPT
-    kinds[free - 1] = EMPTY
-    kinds[table.interior - 1] = KEPT
-    kinds[table.leaves - 1] = LEAF
-    used = [others, free, table.interior, table.leaves]
-    for number, (index, tree) in enumerate(trees.items()):
-        kind = INDEX + 2 * number
-        kinds[tree.leaves - 1] = EMPTY if index in left_out else kind
-        kinds[tree.interior - 1] = EMPTY if index in left_out else kind + 1
-        used += [tree.leaves, tree.interior]
-    marked = np.zeros(header.page_count + 1, np.bool_)
-    for pages in used:
-        marked[pages] = True
-    if np.count_nonzero(marked) != sum(pages.size for pages in used):
+    used = 0
+
+    def use(pages: Ints, kind: int) -> None:
+        nonlocal used
+        kinds[pages - 1] = kind
+        used += pages.size
+
+    use(other_pages(read, header, shape), KEPT)
+    use(table.interior, KEPT)
+    use(table.leaves, LEAF)
+    indexes = shape.left_out(LeaveOut.ALL)
+    # All at once is quicker; of a large file, what is known of them takes memory.
+    together = len(indexes) if header.page_count <= _FEW_PAGES else 1
+    with _of_an_index():
+        use(read_freelist(read, header), EMPTY)
+        for start in range(0, len(indexes), together):
+            some = indexes[start : start + together]
+            roots = [index.root for index in some]
+            trees = walk_all(read, roots, header.page_count, index=True)
+            for number, (index, tree) in enumerate(zip(some, trees, strict=True), start):
+                kind = INDEX + 2 * number
+                use(tree.leaves, EMPTY if index in left_out else kind)
+                use(tree.interior, EMPTY if index in left_out else kind + 1)
+    if np.count_nonzero(kinds != CHAIN) != used:
         raise IndexDamaged("a page is used twice")
-    return kinds, [trees[index] for index in left_out]
+    if header.lock_page <= header.page_count and kinds[header.lock_page - 1] == CHAIN:
+        kinds[header.lock_page - 1] = KEPT
+    return kinds
 
 
 @contextlib.contextmanager
@@ -244,7 +251,8 @@ def _planned(
 ) -> Plan:
     size, count = header.page_size, header.page_count
     chained = bool((kinds == CHAIN).any())
-    return Plan(size, count, kinds, written, id_column, table.leaves, chained)
+    leaves = table.leaves.astype(np.int32)  # a file that is covered has fewer pages than 2^31
+    return Plan(size, count, kinds, written, id_column, leaves, chained)
 
 
 def empty_index_root(page_size: int) -> bytes:
@@ -307,7 +315,7 @@ def apply(plan: Plan, first: int, flat: Bytes) -> Applied:
     kinds = plan.kinds_of(first, count)
     pages = flat[: count * size].reshape(count, size)
     if plan.leaves is None:
-        return Applied(no_facts(count), np.empty(0, np.int64))
+        return Applied(NO_FACTS, np.empty(0, np.int64))
     if plan.id_column is None:
         facts = facts_of(flat, size, kinds, first, None, chained=plan.chained)
         return Applied(facts, np.empty(0, np.int64))

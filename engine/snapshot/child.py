@@ -15,6 +15,7 @@ from engine.repository.repository import Repository
 from engine.snapshot.live import LiveFile
 from engine.snapshot.pieces import Pieces
 from engine.snapshot.results import Measured
+from engine.snapshot.spool import Spool
 from engine.snapshot.store import ChunkStore, measure
 from engine.snapshot.tasks import SLICE as SLICE
 
@@ -26,6 +27,7 @@ class Setup:
     pieces: Pieces
     leave_out: LeaveOut
     scratch: Path
+    spool: Spool
     buffer: Bytes  # SLICE bytes and padding, reused by every task
     shape: tuple[tuple[tuple[object, ...], ...], Shape] | None  # the last one, and its schema
 
@@ -45,6 +47,7 @@ def configure(
     setup.pieces = Pieces(repository.keys.chunk)
     setup.leave_out = leave_out
     setup.scratch = Path(scratch)
+    setup.spool = Spool(setup.scratch)
     setup.shape = None
     setup.buffer = np.zeros(SLICE + PADDING, np.uint8)
 

@@ -12,6 +12,7 @@ import itertools
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.errors import SourceDamaged
 from engine.model import LeaveOut
-from engine.pages.accounting import EMPTY, LEAF, IndexDamaged, check, join, no_facts
+from engine.pages.accounting import EMPTY, LEAF, NO_FACTS, Account, IndexDamaged
 from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints, ReadPages, be16, walk
 from engine.pages.canonical import (
     Plan,
@@ -157,52 +158,58 @@ def read_slice(path: str, plan: Plan, first: int, count: int) -> Slice:
     return part._replace(counter=counter, pieces=pieces, longest_lock=live.longest_lock)
 
 
-def seal(opening: Opening, parts: list[Slice]) -> Read:
+def seal(opening: Opening, parts: Iterable[Slice]) -> Read:
     """Store the lists of an image whose slices, in order, are all stored.
 
     Raises `SourceDamaged` where the table is damaged, and `IndexDamaged` where only something else
     is; there is no other way then but to keep the table only.
     """
-    counted = _check(opening, parts)
-    names = np.concatenate([part.names for part in parts if part.names is not None])
-    lists = setup.store.add_list(names)
     plan = opening.plan
-    lookalikes = np.concatenate([part.lookalikes for part in parts])
+    account = None if plan.leaves is None else Account(plan.kinds, plan.leaves)
+    names, lookalikes, counted, longest = [], [], 0, opening.longest_lock
+    for part in parts:  # one at a time: of a large file there are many
+        if bool((part.rows == NO_LEAF).any()):
+            raise SourceDamaged(f"{opening.path} is damaged: a page of its table is none.")
+        counted += int(part.rows.sum())
+        longest = max(longest, part.longest_lock)
+        lookalikes += part.lookalikes.tolist()
+        if part.names is not None:
+            names.append(part.names)
+        if account is not None:
+            account.add(part.facts)
+    if account is not None:
+        _check(opening, account, counted)
+    every = np.concatenate(names)
+    lists = setup.store.add_list(every)
     image = Image(
         page_size=plan.page_size,
         page_count=plan.page_count,
         lists=lists,
         id_column=plan.id_column,
         left_out=opening.index_names,
-        lookalikes=tuple(lookalikes.tolist()),
+        lookalikes=tuple(lookalikes),
         stored=0,
     )
     return Read(
         way=opening.way,
         image=image,
-        names=_joined(names, lists),
+        names=_joined(every, lists),
         rows=opening.rows if opening.rows is not None else counted,
         first=opening.first,
         last=opening.last,
         stamp=opening.stamp,
-        longest_lock=max([opening.longest_lock, *(part.longest_lock for part in parts)]),
+        longest_lock=longest,
     )
 
 
-def _check(opening: Opening, parts: list[Slice]) -> int:
-    """See whether a file comes out, and count its rows. Raises as `seal` does."""
-    if any(bool((part.rows == NO_LEAF).any()) for part in parts):
-        raise SourceDamaged(f"{opening.path} is damaged: a page of its table is none.")
-    counted = sum(int(part.rows.sum()) for part in parts)
-    plan = opening.plan
-    if plan.leaves is not None:
-        try:
-            check(plan.kinds, plan.leaves, join([part.facts for part in parts]), counted)
-        except NotCanonical as error:
-            if isinstance(error, IndexDamaged) and opening.way is Way.USUAL:
-                raise
-            raise SourceDamaged(f"{opening.path} is damaged: {error}.") from None
-    return counted
+def _check(opening: Opening, account: Account, rows: int) -> None:
+    """See whether a file comes out of whose table `rows` were read. Raises as `seal` does."""
+    try:
+        account.check(rows)
+    except NotCanonical as error:
+        if isinstance(error, IndexDamaged) and opening.way is Way.USUAL:
+            raise
+        raise SourceDamaged(f"{opening.path} is damaged: {error}.") from None
 
 
 def store_plain(path: Path) -> tuple[Image, bytes]:
@@ -371,4 +378,4 @@ def no_slice(first: int, count: int) -> Slice:
     """A slice of `count` pages of which nothing is stored."""
     pieces = np.empty((0, NAME_LENGTH), np.uint8)
     nothing = np.empty(0, np.int64)
-    return Slice(first, 0, None, pieces, nothing, nothing, no_facts(count), 0.0)
+    return Slice(first, 0, None, pieces, nothing, nothing, NO_FACTS, 0.0)

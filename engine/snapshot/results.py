@@ -63,11 +63,21 @@ class Slice(NamedTuple):
     longest_lock: float
 
 
+class Spooled(NamedTuple):
+    """Where something was left for another task: what is in it needs numpy, and a parent has none.
+
+    See `engine.snapshot.spool`.
+    """
+
+    path: str
+    offset: int
+
+
 class Begun(NamedTuple):
     """An opening as the parent holds it, which need not understand it.
 
     `opening` is an `Opening`, and `slices` are the parts to read: page number, count of pages, and
-    their part of the plan. Both are pickled: what is in them needs numpy, and a parent has none.
+    their part of the plan.
     """
 
     path: str
@@ -75,8 +85,8 @@ class Begun(NamedTuple):
     counter: int
     stamp: Stamp
     page_size: int
-    opening: bytes
-    slices: tuple[tuple[int, int, bytes], ...]
+    opening: Spooled
+    slices: tuple[tuple[int, int, Spooled], ...]
 
 
 class Stored(NamedTuple):
@@ -84,7 +94,7 @@ class Stored(NamedTuple):
 
     counter: int
     whole: bool  # whether it is stored: else somebody had changed its pages
-    slice: bytes  # pickled
+    slice: Spooled
 
 
 class Read(NamedTuple):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Busy
-from engine.pages.accounting import Facts
-from engine.pages.btree import PADDING, Ints
+from engine.pages.accounting import Facts, Numbers
+from engine.pages.btree import PADDING
 from engine.pages.canonical import Plan
 from engine.repository.manifest import NAME_LENGTH
 from engine.snapshot.child import setup
@@ -135,7 +135,6 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
     chunks = -(-plan.page_count * size // chunk)
     names = np.zeros((chunks, NAME_LENGTH), np.uint8)
     rows = np.zeros(chunks, np.int64)
-    told = np.zeros(plan.page_count, np.int64)
     every: list[Slice] = []
     for part in parts:
         if part.names is not None:
@@ -143,8 +142,6 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
             count = max(0, min(part.names.shape[0], chunks - at))  # the file may be shorter now
             names[at : at + count] = part.names[:count]
             rows[at : at + count] = part.rows[:count]
-            pages = part.facts.told[: max(0, plan.page_count + 1 - part.first)]
-            told[part.first - 1 : part.first - 1 + pages.size] = pages
             every.append(part)
     nothing_told = no_slice(1, 0)
     again = np.zeros(plan.page_count + 1, bool)
@@ -159,10 +156,9 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
         names[at : at + part.names.shape[0]] = part.names
         rows[at : at + part.rows.size] = part.rows
         again[first : first + len(data) // size] = True
-        told[first - 1 : first - 1 + part.facts.told.size] = part.facts.told
         new.append(part)
 
-    def joined(of: Callable[[Slice], Ints], page: Callable[[Ints], Ints]) -> Ints:
+    def joined(of: Callable[[Slice], Numbers], page: Callable[[Numbers], Numbers]) -> Numbers:
         """What was told of pages that were not read again, and what was told now of the others."""
         old = np.concatenate([of(nothing_told), *map(of, every)])
         numbers = page(old)
@@ -171,7 +167,7 @@ def _replaced(plan: Plan, parts: list[Slice], held: _Held) -> Slice:
         return np.concatenate([old[there], *map(of, new)])
 
     facts = Facts(
-        told,
+        joined(lambda part: part.facts.told, lambda told: told[:, 0]),
         joined(lambda part: part.facts.chains, lambda chains: chains[:, 0]),
         joined(lambda part: part.facts.spans, lambda spans: spans[:, 0]),
     )

@@ -5,16 +5,26 @@ Importing this is cheap, for the parent does: what a task needs is imported wher
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.model import PATIENCE, LeaveOut
 from engine.project.instance import Instance
 from engine.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from engine.snapshot.results import Begun, MainRead, Measured, Read, Slice, Stored, Way
+    from engine.pages.canonical import Plan
+    from engine.snapshot.results import (
+        Begun,
+        MainRead,
+        Measured,
+        Opening,
+        Read,
+        Slice,
+        Spooled,
+        Stored,
+        Way,
+    )
 
 SLICE = 8 << 20  # bytes of a database that are read at once
 
@@ -49,6 +59,7 @@ def device_exists(database: str, device: str) -> bool:
 def begin(path: str, *, way: Way) -> Begun | Read:
     """See `engine.snapshot.databases.begin`."""
     from engine.snapshot import databases
+    from engine.snapshot.child import setup
     from engine.snapshot.results import Begun, Read
 
     begun = databases.begin(path, way=way)
@@ -59,48 +70,50 @@ def begin(path: str, *, way: Way) -> Begun | Read:
     slices = []
     for first in range(1, plan.page_count + 1, pages):
         count = min(pages, plan.page_count + 1 - first)
-        slices.append((first, count, _packed(plan.cut(first, count))))
+        slices.append((first, count, setup.spool.put(plan.cut(first, count))))
     return Begun(
         begun.path,
         begun.way,
         begun.counter,
         begun.stamp,
         plan.page_size,
-        _packed(begun),
+        setup.spool.put(begun),
         tuple(slices),
     )
 
 
-def read_slice(path: str, plan: bytes, first: int, count: int) -> Stored:
+def read_slice(path: str, plan: Spooled, first: int, count: int) -> Stored:
     """See `engine.snapshot.databases.read_slice`."""
     from engine.snapshot import databases
+    from engine.snapshot.child import setup
     from engine.snapshot.results import Stored
+    from engine.snapshot.spool import take
 
-    part = databases.read_slice(path, pickle.loads(plan), first, count)  # noqa: S301  # ours
-    return Stored(part.counter, part.names is not None, _packed(part))
+    part = databases.read_slice(path, cast("Plan", take(plan)), first, count)
+    return Stored(part.counter, part.names is not None, setup.spool.put(part))
 
 
-def seal(opening: bytes, parts: list[bytes]) -> Read:
+def seal(opening: Spooled, parts: list[Spooled]) -> Read:
     """See `engine.snapshot.databases.seal`."""
     from engine.snapshot import databases
+    from engine.snapshot.spool import take
 
-    return databases.seal(pickle.loads(opening), _slices(parts))  # noqa: S301  # ours
+    return databases.seal(cast("Opening", take(opening)), (_slice(part) for part in parts))
 
 
-def settle(path: str, before: bytes, parts: list[bytes], *, way: Way) -> Read:
+def settle(path: str, before: Spooled, parts: list[Spooled], *, way: Way) -> Read:
     """See `engine.snapshot.settle.settle`."""
     from engine.snapshot import settle as settling
+    from engine.snapshot.spool import take
 
-    opening = pickle.loads(before)  # noqa: S301  # ours
-    return settling.settle(path, opening, _slices(parts), way=way)
-
-
-def _packed(made: object) -> bytes:
-    return pickle.dumps(made, protocol=5)
+    slices = [_slice(part) for part in parts]
+    return settling.settle(path, cast("Opening", take(before)), slices, way=way)
 
 
-def _slices(parts: list[bytes]) -> list[Slice]:
-    return [pickle.loads(part) for part in parts]  # noqa: S301  # ours
+def _slice(left: Spooled) -> Slice:
+    from engine.snapshot.spool import take
+
+    return cast("Slice", take(left))
 
 
 def finish() -> dict[str, int]:
