@@ -41,6 +41,7 @@ from tui.widgets.rows import Rows
 
 INSTANCE = Path(__file__).parents[1] / "data" / "instance"
 TANK = "715f6b96bfa47992f15881f9"
+LONG = "what nobody reads in one line of a table " * 4
 HOSTILE = "\x1b[2J\u202e"
 DEVICES = ("enter", "full_stop", "c")  # from the projects to what is in the newest backup
 ROWS = (*DEVICES, "slash", *"tank", "enter", "enter")  # and on to the rows of one device
@@ -77,7 +78,7 @@ def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 ],
             )
             writer.execute(insert, ("h", HOSTILE, "string", f"{HOSTILE}a\0b", 1_796_000_000_000))
-            writer.execute(insert, ("e", "era", "string", "x", -62_135_596_800_000))
+            writer.execute(insert, ("e", "era", "string", LONG, -62_135_596_800_000))
         with closing(sqlite3.connect(database)) as writer, writer:
             writer.execute("UPDATE device SET active = 0 WHERE name LIKE 'Freezer%'")
             writer.execute("UPDATE account SET password = 'hunter2'")
@@ -142,6 +143,13 @@ async def test_rows_come_as_one_goes_down_and_one_variable_at_a_time(home: Path)
         assert "The newest 200 of 600 rows." in seen(pilot)
         await pressed(pilot, "escape")
         assert shows(pilot, ContentsPage)
+
+
+async def test_all_that_a_row_holds_is_beside_the_list(home: Path) -> None:
+    async with running(home, LARGE) as pilot:
+        await pressed(pilot, *ROWS, *["G"] * 4)
+        beside = " ".join(line.partition("│")[2].strip() for line in seen(pilot).splitlines())
+        assert LONG.strip() in beside
 
 
 async def test_rows_of_a_span_of_time_come_as_one_goes_down_until_it_is_taken_back(

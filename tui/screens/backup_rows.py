@@ -44,8 +44,7 @@ def details(backup: Backup, zone: str | None) -> list[tuple[str, str]]:
         ("Verified", verified),
         ("Missing", counted(backup.missing, "device") if backup.missing else NONE),
         ("", ""),
-        ("Not in it", "analysis code and logs,"),
-        ("", "uploaded files, tokens"),
+        ("Not in it", "analysis code and logs, uploaded files, tokens"),
     ]
 
 
