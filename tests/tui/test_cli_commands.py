@@ -45,7 +45,7 @@ def test_backstay_alone_tells_how_to_begin_where_there_is_nothing(
 ) -> None:
     for answer in (nowhere(), backstay(user="stranger")):
         assert answer.code == 0
-        assert "There are no projects yet." in answer.out
+        assert "There are no projects of yours here yet." in answer.out
         assert " demo\n" in answer.out
         assert " adopt FOLDER --name NAME\n" in answer.out
     assert not nowhere.home.exists()

@@ -48,6 +48,7 @@ def test_help_has_an_example_of_the_command_and_leaves_the_home_alone(
     assert "--as" in text
     assert "--json" in text
     assert max(map(len, text.splitlines())) <= 100
+    assert not [line for line in text.splitlines() if line.endswith("-")]  # a name in two parts
     assert not home.exists()
 
 

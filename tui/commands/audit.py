@@ -24,8 +24,13 @@ _CHANGED = 6  # the exit code when a line was changed or removed: damage
 )
 @click.option("--project", metavar="PROJECT", help="Only what concerns this project.")
 @click.option("--user", metavar="USER", help="Only what this user did or tried.")
-@click.option("--since", metavar="DATE", callback=moment, help="Only from this moment on (UTC).")
-@click.option("--until", metavar="DATE", callback=moment, help="Only before this moment (UTC).")
+@click.option(
+    "--since",
+    metavar="T",
+    callback=moment,
+    help="Only from this moment on (ISO 8601; UTC if not said).",
+)
+@click.option("--until", metavar="T", callback=moment, help="Only before this moment.")
 @click.option("--allowed", is_flag=True, help="Only what was allowed.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
 @click.option(
@@ -89,7 +94,7 @@ def command(
     if more:
         told += [
             "",
-            f"These are the newest {_MOST:,}. Others: --last N, --since DATE, --until DATE.",
+            f"These are the newest {_MOST:,}. Others: --last N, --since T, --until T.",
         ]
     print_lines(told)
 

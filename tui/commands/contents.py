@@ -29,7 +29,12 @@ from tui.running import with_engine
     help="Only rows from this moment on (ISO 8601; UTC if not said).",
 )
 @click.option("--until", metavar="T", callback=moment, help="Only rows before this moment.")
-@click.option("--limit", type=click.IntRange(1, 10_000), metavar="N", help="Rows on a page; 50.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Rows on a page. [default: 50]",
+)
 @click.option("--before", metavar="PLACE", help="Rows behind this PLACE, which a page tells.")
 @pass_invocation
 def command(

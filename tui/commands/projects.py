@@ -86,12 +86,13 @@ def _next(projects: list[Project], invocation: Invocation) -> list[str]:
 
 
 def first_steps(invocation: Invocation) -> list[str]:
-    """Two commands to try where there are no projects yet."""
+    """Two commands to try where the user has no projects yet."""
+    none = "There are no projects of yours here yet."
     if invocation.remote:
-        return ["There are no projects of yours here yet. Whoever owns one can add you to it."]
+        return [f"{none} Whoever owns one can add you to it."]
     adopt = invocation.command_line("adopt", "FOLDER", "--name", "NAME")
     return [
-        "There are no projects yet. Two ways to begin:",
+        f"{none} Two ways to begin:",
         "",
         f"  {plain(invocation.command_line('demo'))}",
         "      makes a home with projects and a week of real backups to look around in",

@@ -21,8 +21,8 @@ from tui.running import with_engine
 def command(invocation: Invocation) -> None:
     """Begin a session over SSH as the user that --as names.
 
-    It is not typed but stands in authorized_keys: see `backstay access add-key`. With a terminal it
-    is the app; with a command, as in `ssh HOST backups PROJECT`, that command.
+    It is not typed: `backstay access add-key` writes it into authorized_keys. With a terminal it is
+    the app; with a command, as in `ssh HOST backups PROJECT`, that command.
     """
     if invocation.user is None or invocation.given_home is None:
         raise click.UsageError("A session needs --home and --as: see backstay access add-key.")
