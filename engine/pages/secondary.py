@@ -2,133 +2,21 @@
 
 An index b-tree keeps each entry once: the last of each page but the last page's stands on the level
 above. In a page the entries lie in their order, one behind the other, up to its end.
-
-What is not known here, SQLite has to build: indexes whose entries are so long that they would go on
-on other pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.pages.btree import INDEX_INTERIOR, INDEX_LEAF, Bytes, Ints, most_in_index
-from engine.pages.index import rowid_serials, rowid_widths
-from engine.pages.records import Field, Rows, Unbuildable, spans
+from engine.pages.btree import INDEX_INTERIOR, INDEX_LEAF, Bytes, Ints
+from engine.pages.entries import Entries
+from engine.pages.records import Unbuildable, spans
 
 _FEWEST = 4  # entries that a page must have room for
-_ROWID = 8  # bytes that are copied for a rowid, whatever it takes
-_WORD = 8  # bytes that are written at once
 _CHILD = 4  # bytes of a child's number before an entry of an interior page
-_SHORT = 256  # bytes: longer entries are made apart, for others would take as much room
-_MOST_BYTES = 8 << 20  # of entries that are made at once, each counted as long as the longest
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Entries of an index, as they stand in leaves: where each starts in `data`, and its length.
-
-    There are as many bytes to spare at the end of `data` as the longest takes.
-    """
-
-    data: Bytes
-    at: Ints
-    sizes: Ints
-
-    @property
-    def longest(self) -> int:
-        """The bytes of the longest entry."""
-        return int(self.sizes.max(initial=0))
-
-
-def make_entries(rows: Rows, fields: Sequence[Field], page_size: int) -> Entries:
-    """The entries of all rows in an index over these columns. Raises `Unbuildable`."""
-    width = rowid_widths(rows.rowids)
-    header = np.full(width.size, 2, np.int64)  # its own length, and the rowid's type
-    payload = width.copy()
-    for field in fields:
-        header += 1 + (field.serial >= 0x80)
-        payload += field.length
-    payload += header
-    if width.size and (int(header.max()) >= 0x80 or int(payload.max()) > most_in_index(page_size)):
-        raise Unbuildable
-    sizes = payload + 1 + (payload >= 0x80)
-    if int(sizes.max(initial=0)) <= _SHORT:
-        data, stride = _made(rows, fields, header, payload, width)
-        return Entries(data, np.arange(sizes.size, dtype=np.int64) * stride, sizes)
-    at = np.empty_like(sizes)
-    parts: list[Bytes] = []
-    begin = 0
-    for these in _alike(sizes):
-        some = [Field(*(values[these] for values in field)) for field in fields]
-        of = Rows(rows.data, rows.rowids[these], rows.at[these], rows.ends[these])
-        data, stride = _made(of, some, header[these], payload[these], width[these])
-        at[these] = begin + np.arange(these.size, dtype=np.int64) * stride
-        parts.append(data)
-        begin += data.size
-    spare = np.empty(int(sizes.max()), np.uint8)
-    return Entries(np.concatenate([*parts, spare]), at, sizes)
-
-
-def _alike(sizes: Ints) -> list[Ints]:
-    """The places of the entries in parts that can be made at once: the short ones, and others."""
-    parts = [np.flatnonzero(sizes <= _SHORT)]
-    long = np.flatnonzero(sizes > _SHORT)
-    each = max(1, _MOST_BYTES // (2 * int(sizes.max())))
-    parts += [long[first : first + each] for first in range(0, long.size, each)]
-    return [part for part in parts if part.size]
-
-
-def _made(
-    rows: Rows, fields: Sequence[Field], header: Ints, payload: Ints, width: Ints
-) -> tuple[Bytes, int]:
-    """The entries of some rows, so many bytes apart.
-
-    Each part is copied in the length of the longest of its kind; what is too much of it is
-    overwritten by the part behind it.
-    """
-    lengths = [int(field.length.max(initial=0)) for field in fields]
-    stride = int(payload.max(initial=0)) + 2 + max(_ROWID, *lengths)
-    data = np.empty((width.size + 1) * stride, np.uint8)
-    at = np.arange(width.size, dtype=np.int64) * stride
-    numbers = [payload, header, *(field.serial for field in fields)]
-    at = _put_numbers(data, at, [*numbers, rowid_serials(rows.rowids, width)])
-    for field, longest in zip(fields, lengths, strict=True):
-        if longest:
-            spans(data, longest)[at] = spans(rows.data, longest)[field.at]
-        at = at + field.length
-    shifted = rows.rowids << 8 * (8 - np.maximum(width, 1))
-    spans(data, _ROWID)[at] = shifted.astype(">i8").view(f"V{_ROWID}")
-    return data, stride
-
-
-def _put_numbers(flat: Bytes, at: Ints, numbers: Sequence[Ints]) -> Ints:
-    """Write numbers below 16,384, or those of longer texts, one behind the other.
-
-    Gives the places behind them. Where all take one byte, eight are written at once.
-    """
-    if len(numbers) <= _WORD and all(int(each.max(initial=0)) < 0x80 for each in numbers):
-        word = np.zeros(at.size, np.int64)
-        for each in reversed(numbers):
-            word = (word << 8) | each
-        spans(flat, _WORD)[at] = word.astype("<i8", copy=False).view(f"V{_WORD}")
-        return at + len(numbers)
-    for each in numbers:
-        at = _put_varints(flat, at, each)
-    return at
-
-
-def _put_varints(flat: Bytes, at: Ints, values: Ints) -> Ints:
-    is_long = values >= 0x80
-    if not bool(is_long.any()):
-        flat[at] = values
-        return at + 1
-    flat[at] = np.where(is_long, values >> 7 | 0x80, values)
-    flat[at + 1] = values & 0x7F
-    return at + 1 + is_long
 
 
 class Level(NamedTuple):
@@ -192,8 +80,10 @@ def pack(
     With `closed` more pages follow, so that an entry stands above the last page, too. Raises
     `Unbuildable` where that leaves none for the page.
     """
-    page = (np.cumsum(sizes[order] + lead + 2) - 1) // room_of_page
-    last = np.flatnonzero(np.diff(page))  # of each page but the last page
+    ends = np.cumsum(sizes[order] + lead + 2)
+    pages = leaf_pages(int(ends[-1]) if ends.size else 0, room_of_page)
+    full = np.arange(1, pages, dtype=np.int64) * room_of_page
+    last = np.searchsorted(ends, full, side="right") - 1  # of each page but the last page
     counts = np.diff(last, prepend=-1, append=order.size - 1)
     if closed:
         if counts[-1] < 2 and last.size:
@@ -255,12 +145,11 @@ def _fill_level(entries: Entries, level: Level, below: Ints, flat: Bytes, page_s
     longest = entries.longest
     counts = level.counts
     pages = flat[: counts.size * page_size].reshape(-1, page_size)
+    every = np.arange(counts.size, dtype=np.int64)
     first = np.cumsum(counts) - counts
-    page = np.repeat(np.arange(counts.size, dtype=np.int64), counts)
     used = np.concatenate([[0], np.cumsum(entries.sizes[level.entries] + lead)])
     content = page_size - (used[first + counts] - used[first])
-    start = content[page] + used[:-1] - used[first][page]
-    at = page * page_size + start
+    at = used[:-1] + np.repeat(every * page_size + content - used[first], counts)
     if level.entries.size:
         # In this order: what is too much of an entry is overwritten by the one behind it.
         found = spans(entries.data, longest)[entries.at[level.entries]]
@@ -269,8 +158,9 @@ def _fill_level(entries: Entries, level: Level, below: Ints, flat: Bytes, page_s
     pages[:, 0] = INDEX_INTERIOR if lead else INDEX_LEAF
     pages[:, 3:5] = counts.astype(">u2").view(np.uint8).reshape(-1, 2)
     pages[:, 5:7] = (content & 0xFFFF).astype(">u2").view(np.uint8).reshape(-1, 2)
-    pointers = pages.view(">u2")
-    pointers[page, head // 2 + np.arange(page.size) - first[page]] = start
+    pointers = pages.reshape(-1).view(">u2")
+    before = np.repeat((every * page_size + head) // 2 - first, counts)
+    pointers[before + np.arange(at.size)] = at & (page_size - 1)
     if lead:
         is_right = np.zeros(below.size, np.bool_)
         is_right[np.cumsum(counts + 1) - 1] = True

@@ -13,12 +13,13 @@ from engine.model import LeaveOut
 from engine.pages.accounting import LEAF
 from engine.pages.btree import PADDING, Ints, walk
 from engine.pages.canonical import apply, plan_image
+from engine.pages.entries import EntryMaker
 from engine.pages.header import NotCanonical
 from engine.pages.ids import PREFIX_LENGTH, Runs, merge_runs, write_ids
 from engine.pages.index import Tree, build_index, plan_tree
 from engine.pages.order import Sorter
 from engine.pages.records import Others, Unbuildable, read_fields, read_rows
-from engine.pages.secondary import fill, lay_out, make_entries
+from engine.pages.secondary import fill, lay_out
 from engine.pages.shape import Index, Shape, read_shape
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
@@ -99,15 +100,14 @@ def _build_others(
         fields = read_fields(rows, columns)
     except Unbuildable:
         return list(indexes)
-    sorter = Sorter(rows.data, fields)
+    maker, sorter = EntryMaker(rows, fields, header.page_size), Sorter(rows.data, fields)
     left = []
     for index in indexes:
         try:
             if index.columns is None:
                 raise Unbuildable
-            of = [fields[column] for column in index.columns]
-            entries = make_entries(rows, of, header.page_size)
-            layout = lay_out(entries, sorter.order(index.columns), header.page_size)
+            entries, order = maker.entries(index.columns), sorter.order(index.columns)
+            layout = lay_out(entries, order, header.page_size)
         except Unbuildable:
             left.append(index)
         else:

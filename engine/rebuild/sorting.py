@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pages.btree import Bytes, Ints
+from engine.pages.entries import Entries, EntryMaker
 from engine.pages.order import Sorter
 from engine.pages.records import (
     Others,
@@ -32,15 +33,7 @@ from engine.pages.records import (
     read_rows,
     spans,
 )
-from engine.pages.secondary import (
-    Entries,
-    Layout,
-    fill_leaves,
-    lay_out,
-    make_entries,
-    pack,
-    room,
-)
+from engine.pages.secondary import Layout, fill_leaves, lay_out, pack, room
 from engine.rebuild.databases import Rebuild, named
 from engine.rebuild.pages import PagesInFile, read_into, write_all
 
@@ -172,12 +165,11 @@ def sample(
     looked_at = np.linspace(0, leaves.size - 1, min(leaves.size, _LEAVES_PER_PART * parts))
     found = _short_rows(pages, leaves[looked_at.astype(np.int64)], _ROWS_PER_PART * parts)
     fields = read_fields(found, {column for columns in of for column in columns})
-    sorter = Sorter(found.data, fields)
+    maker, sorter = EntryMaker(found, fields, header.page_size), Sorter(found.data, fields)
     chosen = []
     for columns in of:
         try:
-            entries = make_entries(found, [fields[column] for column in columns], header.page_size)
-            order = sorter.order(columns)
+            entries, order = maker.entries(columns), sorter.order(columns)
         except Unbuildable:  # `divide` will come upon that, too
             chosen.append(np.empty(0, np.int64))
             continue
@@ -216,13 +208,12 @@ def divide(
             fields = read_fields(rows, {column for columns in of for column in columns})
     except Unbuildable:
         return None
-    sorter = Sorter(rows.data, fields)
+    maker, sorter = EntryMaker(rows, fields, size), Sorter(rows.data, fields)
     places = np.flatnonzero(is_splitter)
     runs: list[Run | None] = []
     for number, columns in enumerate(of):
         try:
-            entries = make_entries(rows, [fields[column] for column in columns], size)
-            order = sorter.order(columns)
+            entries, order = maker.entries(columns), sorter.order(columns)
         except Unbuildable:
             runs.append(None)
             continue
