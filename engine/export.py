@@ -52,8 +52,7 @@ from engine.restore import (
 from engine.telling import Telling
 
 if TYPE_CHECKING:
-    from engine.pages.ids import Runs
-    from engine.rebuild.databases import Rebuild
+    from engine.rebuild.databases import Rebuild, Slice
 
 T = TypeVar("T")
 
@@ -300,7 +299,7 @@ class _Export(Restoration):
             ]
         )
 
-    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Runs:
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Slice:
         from engine.rebuild.child import again
         from engine.rebuild.databases import write_slice
 

@@ -29,8 +29,7 @@ from engine.repository.repository import Repository
 from engine.syncing import sync_file
 
 if TYPE_CHECKING:
-    from engine.pages.ids import Runs
-    from engine.rebuild.databases import Rebuild
+    from engine.rebuild.databases import Rebuild, Slice
 
 MAIN = "The main database"  # how an error names it
 SPARE = 64 << 20  # bytes that stay free beside what a restore needs
@@ -289,15 +288,15 @@ class Restoration:
     async def _make_large(self, job: Rebuild) -> None:
         from engine.rebuild import large
 
-        async def write(first: int, count: int) -> Runs:
-            rowids = await self._write_slice(job, first, count)
+        async def write(first: int, count: int) -> Slice:
+            written = await self._write_slice(job, first, count)
             self._advance(job.image._replace(page_count=count))
-            return rowids
+            return written
 
         async with self._turns:
             await large.make(self._children, job, write)
 
-    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Runs:
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Slice:
         from engine.rebuild.databases import write_slice
 
         return await self._children.run(write_slice, job, first, count)

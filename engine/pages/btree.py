@@ -148,6 +148,20 @@ def _children(read: ReadPages, level: Ints, inner_type: int) -> tuple[Ints, Ints
     return np.concatenate(parts), np.concatenate(counts)
 
 
+def renumber_children(pages: Bytes, renumbered: NDArray[np.uint32]) -> None:
+    """Have interior pages of a table, shape (pages, page size), name other pages; in place.
+
+    Page n gets the number `renumbered[n]`. Raises `NotCanonical` where a page is not sound.
+    """
+    count, page_size = pages.shape
+    flat = pages.reshape(-1)
+    every = np.arange(count, dtype=np.int64)
+    cells, _ = cell_starts(flat, page_size, every, 12)
+    for at in (cells, every * page_size + 8):
+        found = renumbered[be32(flat, at)].astype(">u4").view(np.uint8).reshape(-1, 4)
+        flat[at[:, None] + np.arange(4)] = found
+
+
 @dataclass(frozen=True, slots=True)
 class LeafCells:
     """The cells of some table leaves: rowids, where each id stands, and the count of each page.

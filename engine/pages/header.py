@@ -39,7 +39,12 @@ class Header:
     @property
     def lock_page(self) -> int:
         """The number of the page that SQLite never uses, whether or not the file reaches it."""
-        return LOCK_BYTE // self.page_size + 1
+        return lock_page_of(self.page_size)
+
+
+def lock_page_of(page_size: int) -> int:
+    """The number of the page that SQLite never uses in files with pages of so many bytes."""
+    return LOCK_BYTE // page_size + 1
 
 
 def parse_header(raw: bytes, file_size: int | None) -> Header:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import RepositoryDamaged
-from engine.pages.btree import PADDING
-from engine.pages.header import NotCanonical
+from engine.pages.btree import PADDING, Ints
+from engine.pages.header import NotCanonical, lock_page_of
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import SLICE, create_file, setup
 from engine.rebuild.complete import (
@@ -27,6 +27,7 @@ from engine.rebuild.complete import (
     renew_by_sql,
     renew_pages,
 )
+from engine.rebuild.gathering import Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
@@ -79,7 +80,7 @@ def rebuild_in_scratch(job: Rebuild) -> None:
 def _made(job: Rebuild) -> PagesInMemory:
     image = job.image
     with named(job):
-        runs = _renewed_pages(job, 1, image.page_count)
+        _, runs = _renewed_pages(job, 1, image.page_count)
         pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
         if image.id_column is not None:
             complete(pages, [runs], job.prefix, image.left_out)
@@ -106,28 +107,39 @@ def create(job: Rebuild) -> None:
     create_file(Path(job.path), job.image.size)
 
 
-def write_slice(job: Rebuild, first: int, count: int) -> Runs:
-    """Write `count` pages from page number `first` on, with new ids; gives their rowids."""
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What was written of a large database: the rowids, and the leaves that were moved."""
+
+    rowids: Runs
+    moves: Moves
+
+
+def write_slice(job: Rebuild, first: int, count: int) -> Slice:
+    """Write `count` pages from page number `first` on, with new ids and the leaves together."""
     size = job.image.page_size
     with named(job):
-        runs = _renewed_pages(job, first, count)
+        leaves, runs = _renewed_pages(job, first, count)
     pages = setup.buffer[: count * size].reshape(count, size)
-    # Pages that are all zeros, such as those of indexes to be built, are so in the file already.
-    kept = np.flatnonzero(pages.view(np.uint64).any(axis=1))
-    PagesInFile(Path(job.path), size).write(first + kept, pages[kept])
-    return runs
+    placed = place(pages, leaves, first, lock_page_of(size))
+    PagesInFile(Path(job.path), size).write(placed.numbers, pages[placed.pages])
+    return Slice(runs, placed.moves)
 
 
-def _renewed_pages(job: Rebuild, first: int, count: int) -> Runs:
-    """Read pages into the buffer, and give their rows new ids where that can be done here."""
+def _renewed_pages(job: Rebuild, first: int, count: int) -> tuple[Ints, Runs]:
+    """Read pages into the buffer, and give their rows new ids where that can be done here.
+
+    Gives the places of the table's leaves among them, and their rowids.
+    """
     image = job.image
     _read_pages(image, first, count)
+    leaves = np.empty(0, np.int64)
     if image.id_column is None:
-        return to_runs(np.empty(0, np.int64))
+        return leaves, to_runs(leaves)
     flat = setup.buffer[: count * image.page_size + PADDING]
     lookalikes = np.array(image.lookalikes, np.int64)
     leaves = table_leaves(flat, image.page_size, count, first, lookalikes)
-    return write_ids(flat, image.page_size, leaves, image.id_column, job.prefix)
+    return leaves, write_ids(flat, image.page_size, leaves, image.id_column, job.prefix)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from engine.children import together
-from engine.pages.btree import Ints, walk
+from engine.pages.btree import Ints
 from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs as Rowids
 from engine.pages.index import Tree
@@ -27,7 +27,8 @@ from engine.rebuild.complete import (
     plan_primary_key,
     write_primary_key,
 )
-from engine.rebuild.databases import Rebuild, named
+from engine.rebuild.databases import Rebuild, Slice, named
+from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
 from engine.rebuild.sorting import Divided, Limits, Part, Runs, Splitters
 from engine.rebuild.space import Space
@@ -49,7 +50,7 @@ class Runner(Protocol):
 
 
 async def make(
-    children: Runner, job: Rebuild, write: Callable[[int, int], Coroutine[Any, Any, Rowids]]
+    children: Runner, job: Rebuild, write: Callable[[int, int], Coroutine[Any, Any, Slice]]
 ) -> None:
     """Make a large database, which is then to be checked.
 
@@ -58,11 +59,11 @@ async def make(
     Raises `RepositoryDamaged`, naming the database, where it cannot be made.
     """
     await children.run(databases.create, job)
-    rowids = await together(write(first, count) for first, count in databases.slices(job.image))
+    written = await together(write(first, count) for first, count in databases.slices(job.image))
     if job.image.id_column is None:
         await children.run(databases.renew, job)
         return
-    await build_indexes(children, job, rowids)
+    await build_indexes(children, job, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,11 @@ class _Part:
 
 
 async def build_indexes(
-    children: Runner, job: Rebuild, rowids: list[Rowids], limits: Limits = _USUAL
+    children: Runner, job: Rebuild, written: Sequence[Slice], limits: Limits = _USUAL
 ) -> None:
-    """Build the indexes of a large image whose slices are all written, with new ids.
-
-    `rowids` are those of the slices.
-    """
+    """Build the indexes of a large image whose slices are all written, with new ids."""
     size = job.image.page_size
-    plan = await children.run(prepare, job, rowids, limits)
+    plan = await children.run(prepare, job, written, limits)
     primary = children.run(primary_key, job, plan.tree, plan.rowids, plan.primary)
     splitters = plan.splitters
     if splitters is None:
@@ -207,19 +205,20 @@ def _parts(
     return parts, plan.space.take(max(0, above - 1))
 
 
-def prepare(job: Rebuild, rowids: list[Rowids], limits: Limits) -> _Plan:
+def prepare(job: Rebuild, written: Sequence[Slice], limits: Limits) -> _Plan:
     """A task: look at a database whose pages are written, and plan its indexes."""
     with named(job):
         pages = PagesInFile(Path(job.path), job.image.page_size)
+        rowids = [each.rowids for each in written]
         shape, merged, others = look_at(pages, rowids, job.image.left_out)
         header = pages.header()
         space = Space(pages)
+        leaves = follow(pages, shape.table_root, [each.moves for each in written], space)
         tree = plan_primary_key(merged, header.page_size)
         primary = np.append(space.take(tree.pages - 1), shape.primary_key.root)
         buildable = [index for index in others if index.columns is not None]
-        leaves, splitters = np.empty(0, np.int64), None
+        splitters = None
         if buildable and merged.rows:
-            leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
             of = [index.columns or () for index in buildable]
             try:
                 splitters = sorting.sample(pages, leaves, merged.rows, of, limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.pages.btree import Ints
 from engine.pages.freelist import read_freelist, write_freelist
@@ -42,6 +43,18 @@ class Space:
     def give_back(self, numbers: Ints) -> None:
         """Take back pages that were taken and are not used."""
         self._free = np.sort(np.concatenate([self._free, numbers.astype(np.uint32)]))
+
+    def exchange(self, given: NDArray[np.uint32], taken: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Give some pages back and take others; tells which of these were free.
+
+        Those that were not stay as they are. No page may be given twice, or taken twice.
+        """
+        is_free = np.zeros(self._page_count + 1, np.bool_)
+        is_free[self._free] = is_free[given] = True
+        had = is_free[taken]
+        is_free[taken] = False
+        self._free = np.flatnonzero(is_free).astype(np.uint32)
+        return had
 
     def grow(self) -> None:
         """Make the database as long as the pages that were taken need it."""

@@ -39,7 +39,8 @@ from engine.pages.ids import Runs, table_leaves, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import large
 from engine.rebuild.complete import complete
-from engine.rebuild.databases import Rebuild, is_small
+from engine.rebuild.databases import Rebuild, Slice, is_small
+from engine.rebuild.gathering import STAYED
 from engine.rebuild.pages import PagesInMemory
 from engine.repository.manifest import Image
 from engine.repository.packs import FRAME_SIZE
@@ -234,7 +235,8 @@ def build(file: File, made: Path, left_out: tuple[str, ...]) -> float:
     data.tofile(made)
     job = Rebuild(image, str(made), PREFIX, runs.rows, "The device")
     begin = time.process_time()
-    asyncio.run(large.build_indexes(Here(), job, [runs]))
+    written = Slice(runs, STAYED)
+    asyncio.run(large.build_indexes(Here(), job, [written]))
     spent = time.process_time() - begin
     for run in made.parent.glob(f"{made.name}.*"):
         run.unlink()

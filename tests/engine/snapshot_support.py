@@ -23,7 +23,6 @@ import pytest
 from engine.model import Encryption, LeaveOut
 from engine.pages.accounting import IndexDamaged
 from engine.pages.header import NotCanonical
-from engine.pages.ids import Runs
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
 from engine.rebuild import large
@@ -228,7 +227,7 @@ class Workbench:
             rebuild_child.flush()
         else:
 
-            async def write(first: int, count: int) -> Runs:
+            async def write(first: int, count: int) -> rebuilding.Slice:
                 return rebuilding.write_slice(job, first, count)
 
             asyncio.run(large.make(Here(), job, write))

@@ -19,19 +19,22 @@ from hypothesis import strategies as st
 from engine.model import LeaveOut
 from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints
 from engine.pages.canonical import apply, plan_image
-from engine.pages.header import HEADER_SIZE, NotCanonical, parse_header
-from engine.pages.ids import Runs, table_leaves, write_ids
+from engine.pages.header import HEADER_SIZE, NotCanonical, lock_page_of, parse_header
+from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import complete as completing
 from engine.rebuild import large
-from engine.rebuild.databases import Rebuild
-from engine.rebuild.pages import PagesInMemory
+from engine.rebuild.child import create_file
+from engine.rebuild.databases import Rebuild, Slice
+from engine.rebuild.gathering import STAYED, Moves, place
+from engine.rebuild.pages import PagesInFile, PagesInMemory
 from engine.rebuild.sorting import Limits
 from engine.repository.manifest import Image
 
 PREFIX = b"715fabcdef0123"
 # As a device's table has them, and beside these what TagoCore might come to have.
 DEVICE = ("variable, value, time", "variable, time", "time", '"group"')
+PAGES_PER_SLICE = 11
 FEW = Limits(leaves=8192, rows=60, bytes=3000)  # so that a few hundred rows make several parts
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,7 +86,8 @@ def image_of(raw: bytes) -> tuple[Image, Bytes, Runs]:
     leaves = table_leaves(flat, size, pages.shape[0], 1, lookalikes)
     runs = write_ids(flat, size, leaves, shape.id_column, PREFIX)
     left_out = tuple(index.name for index in shape.left_out(LeaveOut.ALL))
-    image = Image(size, pages.shape[0], (), shape.id_column, left_out, (), 0)
+    looks = tuple(lookalikes.tolist())
+    image = Image(size, pages.shape[0], (), shape.id_column, left_out, looks, 0)
     return image, flat[: len(raw)], runs
 
 
@@ -101,15 +105,33 @@ class Here:
         return task(*args, **kwargs)
 
 
+def write_with_leaves_together(image: Image, data: Bytes, path: Path) -> Iterator[Moves]:
+    """Write an image in slices of a few pages, as `write_slice` does."""
+    size = image.page_size
+    create_file(path, image.size)
+    file = PagesInFile(path, size)
+    for first in range(1, image.page_count + 1, PAGES_PER_SLICE):
+        count = min(PAGES_PER_SLICE, image.page_count + 1 - first)
+        flat = np.zeros(count * size + PADDING, np.uint8)
+        flat[: count * size] = data[(first - 1) * size : (first - 1 + count) * size]
+        looks = np.array(image.lookalikes, np.int64)
+        leaves = table_leaves(flat, size, count, first, looks)
+        pages = flat[: count * size].reshape(count, size)
+        placed = place(pages, leaves, first, lock_page_of(size))
+        file.write(placed.numbers, pages[placed.pages])
+        yield placed.moves
+
+
 def restored_in_parts(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
     """The database made again as a large one, and the indexes that SQLite had to build."""
     image, data, runs = image_of(raw)
     here = Here()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "device.db")
-        path.write_bytes(data.tobytes())
         job = Rebuild(image, str(path), PREFIX, runs.rows, "Device 'pump'")
-        asyncio.run(large.build_indexes(here, job, [runs], limits))
+        moves = write_with_leaves_together(image, data, path)
+        written = [Slice(to_runs(np.empty(0, np.int64)), each) for each in moves]
+        asyncio.run(large.build_indexes(here, job, [Slice(runs, STAYED), *written], limits))
         return path.read_bytes(), here.by_sqlite
 
 
@@ -310,6 +332,14 @@ def test_rows_that_go_on_on_other_pages(page_size: int) -> None:
         for number in range(1, 200)
     ]
     assert check(database(rows, page_size, ["time, variable", '"group"', "variable"])) == []
+
+
+def test_rows_that_go_on_on_pages_that_look_free() -> None:
+    """Their last pages are all zeros, and leaves of the table are put where nothing seems to be."""
+    rows: list[tuple[int, Row]] = [
+        (number, ("v", "\0" * (number % 3 * 4500), "g" * 100, number)) for number in range(1, 300)
+    ]
+    assert check(database(rows, 4096, ["time, variable", '"group"'])) == []
 
 
 @pytest.mark.parametrize("page", [0, 1, 9999])

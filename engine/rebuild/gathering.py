@@ -1,0 +1,102 @@
+"""Moving a table's leaves together, so that what is built beside them gets room in one piece.
+
+In a database that grew in use, the pages of the table and of its indexes lie among each other. Left
+out, the indexes leave gaps of a page or two, and to read or write what lies in such pieces takes
+several times as long. So where a slice of a large image is written, its leaves take its first free
+pages (`place`); when all slices are there, the pages above the leaves follow (`follow`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.pages.btree import Bytes, Ints, renumber_children, walk
+from engine.rebuild.pages import Pages
+from engine.rebuild.space import Space
+
+Numbers = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Leaves that were moved: the numbers of the pages where they were, and where they are."""
+
+    old: Numbers
+    new: Numbers
+
+
+STAYED = Moves(np.empty(0, np.uint32), np.empty(0, np.uint32))
+
+
+class Placed(NamedTuple):
+    """Which pages of a slice are written, by ascending numbers; the leaves among them moved."""
+
+    pages: Ints  # places in the slice
+    numbers: Ints
+    moves: Moves
+
+
+def place(pages: Bytes, leaves: Ints, first: int, lock_page: int) -> Placed:
+    """Find places for the pages of a slice, shape (pages, page size), from page `first` on.
+
+    `leaves` are places in the slice, ascending. Others stay where they are; pages that are all
+    zeros need not be written, and are taken to be free: `follow` finds those that are not.
+    """
+    is_kept: NDArray[np.bool_] = np.any(pages.view(np.uint64), axis=1)
+    is_room = np.logical_not(is_kept)
+    is_room[leaves] = True
+    if first <= lock_page < first + is_room.size:
+        is_room[lock_page - first] = False
+    room = np.flatnonzero(is_room)[: leaves.size]
+    is_kept[leaves] = False
+    rest = np.flatnonzero(is_kept)
+    numbers = np.concatenate([room, rest])
+    order = np.argsort(numbers)
+    moved = np.flatnonzero(room != leaves)
+    moves = Moves(*((each[moved] + first).astype(np.uint32) for each in (leaves, room)))
+    return Placed(np.concatenate([leaves, rest])[order], numbers[order] + first, moves)
+
+
+def follow(pages: Pages, root: int, moves: Sequence[Moves], space: Space) -> Ints:
+    """Have the pages of a table name its leaves where they are; gives these, in key order.
+
+    Raises `NotCanonical` where the table is none.
+    """
+    header = pages.header()
+    old, new = (
+        np.concatenate([np.empty(0, np.uint32), *found])
+        for found in ([each.old for each in moves], [each.new for each in moves])
+    )
+    if bool((old == root).any()):  # a table that is one leaf: the schema names it where it was
+        _move(pages, new[old == root], np.array([root]))
+        old, new = old[old != root], new[old != root]
+    # A page that is kept may be all zeros: a leaf that took its place goes on to another.
+    taken = np.flatnonzero(~space.exchange(old, new))
+    if taken.size:
+        right = space.take(taken.size)
+        space.grow()
+        _move(pages, new[taken], right)
+        new[taken] = right
+    renumbered = np.arange(header.page_count + 1, dtype=np.uint32)
+    renumbered[old] = new
+
+    def read(numbers: Ints) -> Bytes:
+        return pages.read(renumbered[numbers].astype(np.int64))
+
+    tree = walk(read, root, header.page_count, index=False)
+    interior = pages.read(tree.interior)
+    renumber_children(interior, renumbered)
+    pages.write(tree.interior, interior)
+    return renumbered[tree.leaves].astype(np.int64)
+
+
+def _move(pages: Pages, old: Numbers, new: Ints) -> None:
+    """Move pages, and leave zeros where they were."""
+    found = pages.read(old.astype(np.int64))
+    pages.write(new, found)
+    pages.write(old.astype(np.int64), np.zeros_like(found))
