@@ -337,7 +337,8 @@ def test_rows_that_go_on_on_other_pages(page_size: int) -> None:
 def test_rows_that_go_on_on_pages_that_look_free() -> None:
     """Their last pages are all zeros, and leaves of the table are put where nothing seems to be."""
     rows: list[tuple[int, Row]] = [
-        (number, ("v", "\0" * (number % 3 * 4500), "g" * 100, number)) for number in range(1, 300)
+        (number, ("v" * (number % 50), "\0" * (number % 3 * 4500), None, 1))
+        for number in range(1, 900)
     ]
     assert check(database(rows, 4096, ["time, variable", '"group"'])) == []
 
