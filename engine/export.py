@@ -38,6 +38,7 @@ from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_main
 from engine.project.settings_files import SettingsFile
 from engine.project.tables import database_errors, read_columns
+from engine.rebuild import tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = COUNT + 1  # databases in scratch: one is put into the archive while others are made
-_PRELOAD = ("engine.rebuild.large", "engine.exporting.parquet")
+_PRELOAD = (*tasks.NEEDED, "engine.exporting.parquet")
 _TELLS = 0.25  # seconds between two looks at how far it is
 
 
@@ -137,8 +138,6 @@ class _Export(Restoration):
     async def export(
         self, archive: Archive, form: ExportFormat, scratch: Path, now: datetime
     ) -> ExportReport:
-        from engine.rebuild import child
-
         self._archive = archive
         self._scratch = scratch
         self._form = form
@@ -148,7 +147,7 @@ class _Export(Restoration):
         telling = asyncio.create_task(self._tell_now_and_then())
         try:
             async with Children(
-                child.configure, self._repository, str(scratch), preload=_PRELOAD
+                tasks.configure, self._repository, str(scratch), preload=_PRELOAD
             ) as self._children:
                 try:
                     database, renewed = await self._restore_main()
@@ -285,7 +284,7 @@ class _Export(Restoration):
 
         what = named(device)
         job = databases.Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
-        if databases.is_small(image):
+        if tasks.is_small(image):
             await self._children.run(again, databases.rebuild_in_scratch, str(path), job)
             self._advance(image)
             return

@@ -19,6 +19,7 @@ from engine.model import DamagedPart
 from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_plugin_storage
 from engine.project.settings_files import SettingsFile
+from engine.rebuild import tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -78,12 +79,10 @@ class _Proof(Restoration):
     stage = "rebuilding and checking"
 
     async def prove(self, scratch: Path) -> Sequence[DamagedPart]:
-        from engine.rebuild import child
-
         self._damaged: list[DamagedPart] = []
         self._tell()
         async with Children(
-            child.configure, self._repository, str(scratch), preload=("engine.rebuild.large",)
+            tasks.configure, self._repository, str(scratch), preload=tasks.NEEDED
         ) as self._children:
             renewed = await self._prove_main()
             await self._prove_plugins(renewed)
@@ -106,13 +105,11 @@ class _Proof(Restoration):
         return renewed
 
     async def _prove_plugins(self, renewed: Renewed | None) -> None:
-        from engine.rebuild.databases import restore_as_is
-
         for plugin in self._manifest.plugins:
             what = named_plugin(plugin.plugin)
             path = self._partial / f"{plugin.plugin}.db"
             try:
-                await self._children.run(restore_as_is, plugin.image, str(path), what)
+                await self._children.run(tasks.restore_as_is, plugin.image, str(path), what)
                 await asyncio.to_thread(check_copied, path, plugin.tables, what)
                 if renewed is not None:
                     await asyncio.to_thread(renew_plugin_storage, path, renewed.follow)
@@ -143,7 +140,7 @@ class _Proof(Restoration):
         path = self._partial / f"{device.id}.db"
         what = named(device)
         job = databases.Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
-        if databases.is_small(image):
+        if tasks.is_small(image):
             await self._children.run(databases.prove, job)
             self._advance(image)
             return

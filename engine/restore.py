@@ -24,6 +24,7 @@ from engine.project.ports import free_port
 from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.project.tables import open_unchanging
+from engine.rebuild import tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.syncing import sync_file
@@ -93,9 +94,9 @@ def room_to_sort(images: Iterable[Image]) -> int:
 
     Their entries take less than half of a database; large ones are made `COUNT` at a time.
     """
-    from engine.rebuild.databases import is_small
-
-    sizes = [image.size for image in images if len(image.left_out) > 1 and not is_small(image)]
+    sizes = [
+        image.size for image in images if len(image.left_out) > 1 and not tasks.is_small(image)
+    ]
     return sum(sorted(sizes)[-COUNT:]) // 2
 
 
@@ -140,13 +141,13 @@ class Restoration:
 
     async def run(self, scratch: Path, taken_ports: Collection[int]) -> Restored:
         """Make everything in the folder, and bring it to disk."""
-        from engine.rebuild import child
-
         manifest = self._manifest
         self._tell()
         async with Children(
-            child.configure, self._repository, str(scratch), preload=("engine.rebuild.large",)
+            tasks.configure, self._repository, str(scratch), preload=tasks.NEEDED
         ) as self._children:
+            from engine.rebuild import child  # takes a while, as it does in the children meanwhile
+
             try:
                 database, renewed = await self._restore_main()
                 files = [SettingsFile(path, text) for path, text in manifest.settings]
@@ -242,9 +243,7 @@ class Restoration:
             self._advance(plugin.image)
 
     async def _make_as_is(self, image: Image, path: Path, what: str) -> None:
-        from engine.rebuild.databases import restore_as_is
-
-        await self._children.run(restore_as_is, image, str(path), what)
+        await self._children.run(tasks.restore_as_is, image, str(path), what)
 
     async def _restore_devices(self, folder: Path) -> None:
         kinds = await asyncio.to_thread(device_kinds, folder.parent / "data.db")
@@ -270,7 +269,7 @@ class Restoration:
             return
         what = named(device)
         job = databases.Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
-        if databases.is_small(device.image):
+        if tasks.is_small(device.image):
             await self._children.run(databases.rebuild, job)
             self._advance(device.image)
             return

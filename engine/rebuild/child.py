@@ -15,13 +15,13 @@ import numpy as np
 from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING, Bytes
 from engine.rebuild.pages import write_all
+from engine.rebuild.tasks import SLICE
 from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.repository import Repository
 
 T = TypeVar("T")
 
-SLICE = 8 << 20  # bytes written at once
 _ALIGNMENT = 4096  # of what is written past the page cache, in memory and on disk
 _DIRECT = getattr(os, "O_DIRECT", 0)
 

@@ -1,7 +1,7 @@
 """Tasks of child processes that write databases.
 
-A database of up to `SLICE` bytes is made by one task, `rebuild`. A larger one takes several, which
-`large` brings together: `create`, then `write_slice` for each part in whatever child is free.
+A small database is made by one task, `rebuild`. A larger one takes several, which `large` brings
+together: `create`, then `write_slice` for each part in whatever child is free.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING, Ints
 from engine.pages.header import NotCanonical, lock_page_of
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
-from engine.rebuild.child import SLICE, create_file, setup
+from engine.rebuild.child import create_file, setup
 from engine.rebuild.complete import (
     check_indexes,
     check_rows,
@@ -29,6 +29,7 @@ from engine.rebuild.complete import (
 )
 from engine.rebuild.gathering import Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
+from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
 
@@ -42,11 +43,6 @@ class Rebuild:
     prefix: bytes = field(repr=False)
     rows: int
     what: str  # how an error names it
-
-
-def is_small(image: Image) -> bool:
-    """Whether an image is made by one task."""
-    return image.size <= SLICE
 
 
 def rebuild(job: Rebuild) -> None:
@@ -93,13 +89,6 @@ def _made(job: Rebuild) -> PagesInMemory:
                 renew_by_sql(pages, job.prefix)
         check_rows(pages, job.rows)
     return pages
-
-
-def slices(image: Image) -> Iterator[tuple[int, int]]:
-    """The parts of an image: page number and count of pages."""
-    pages = SLICE // image.page_size
-    for first in range(1, image.page_count + 1, pages):
-        yield first, min(pages, image.page_count + 1 - first)
 
 
 def create(job: Rebuild) -> None:

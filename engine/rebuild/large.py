@@ -32,6 +32,7 @@ from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
 from engine.rebuild.sorting import Divided, Limits, Part, Runs, Splitters
 from engine.rebuild.space import Space
+from engine.rebuild.tasks import slices
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,7 +60,7 @@ async def make(
     Raises `RepositoryDamaged`, naming the database, where it cannot be made.
     """
     await children.run(databases.create, job)
-    written = await together(write(first, count) for first, count in databases.slices(job.image))
+    written = await together(write(first, count) for first, count in slices(job.image))
     if job.image.id_column is None:
         await children.run(databases.renew, job)
         return

@@ -51,7 +51,7 @@ Counts = NDArray[np.int32]
 class Limits:
     """How much is worked on at once: bytes of leaves, rows and bytes of a part of an index."""
 
-    leaves: int = 1 << 20
+    leaves: int = 4 << 20
     rows: int = 1 << 16
     bytes: int = 4 << 20
 

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, Protocol
 from engine.errors import RepositoryDamaged
 from engine.project.tables import open_unchanging, quote, read_text
 from engine.rebuild.pages import write_all
+from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.manifest import Image
 
 IN_MEMORY = 16 << 20  # bytes of a database that is read in memory
-_SLICE = 8 << 20  # bytes that are read at once from a larger one
 ID = "id"
 
 
@@ -163,9 +163,7 @@ def _from_file(reader: ChunkReader, image: Image, scratch: Path) -> sqlite3.Conn
 def write_image(reader: ChunkReader, image: Image, file: int) -> None:
     """Write an image just as it is stored into an open, empty file. Raises `ChunkLost`, OSError."""
     os.ftruncate(file, image.size)
-    pages = _SLICE // image.page_size
-    for first in range(1, image.page_count + 1, pages):
-        count = min(pages, image.page_count + 1 - first)
+    for first, count in slices(image):
         data = bytearray(count * image.page_size)
         reader.read_pages(image, first, count, memoryview(data))
         write_all(file, memoryview(data), (first - 1) * image.page_size)

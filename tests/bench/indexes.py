@@ -39,9 +39,10 @@ from engine.pages.ids import Runs, table_leaves, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import large
 from engine.rebuild.complete import complete
-from engine.rebuild.databases import Rebuild, Slice, is_small
+from engine.rebuild.databases import Rebuild, Slice
 from engine.rebuild.gathering import STAYED
 from engine.rebuild.pages import PagesInMemory
+from engine.rebuild.tasks import is_small
 from engine.repository.manifest import Image
 from engine.repository.packs import FRAME_SIZE
 from engine.repository.repository import CHUNK_SIZE

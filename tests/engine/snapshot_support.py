@@ -26,6 +26,7 @@ from engine.pages.header import NotCanonical
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
 from engine.rebuild import large
+from engine.rebuild import tasks as rebuild_tasks
 from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.manifest import LIST_NAMES, Image
@@ -222,7 +223,7 @@ class Workbench:
         self._made += 1
         path = self.folder / f"restored-{self._made}.db"
         job = rebuilding.Rebuild(read.image, str(path), prefix, read.rows, "Device 'pump'")
-        if rebuilding.is_small(read.image):
+        if rebuild_tasks.is_small(read.image):
             rebuilding.rebuild(job)
             rebuild_child.flush()
         else:
@@ -377,7 +378,7 @@ def writer() -> Iterator[Writer]:
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> int:
     """Slices of 256 KiB, so that small files count as large; gives their size."""
     size = 256 << 10
-    for module in (child, databases, rebuild_child, rebuilding):
+    for module in (child, databases, rebuild_child, rebuild_tasks):
         monkeypatch.setattr(module, "SLICE", size)
     return size
 

@@ -115,10 +115,10 @@ def test_any_page_of_a_large_file(
     content_of: Callable[[Path], Content],
 ) -> None:
     from engine.rebuild import child as rebuild_child
-    from engine.rebuild import databases as rebuilding
+    from engine.rebuild import tasks as rebuild_tasks
     from engine.snapshot import child, databases
 
-    for module in (child, databases, rebuild_child, rebuilding):
+    for module in (child, databases, rebuild_child, rebuild_tasks):
         monkeypatch.setattr(module, "SLICE", 64 << 10)
     assert device.stat().st_size > 64 << 10  # a slice is a chunk, at least
     check_every_page(bench, device, leave_out, content_of)
