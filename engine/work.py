@@ -10,6 +10,7 @@ from engine.aside import has_abandoned, remove_abandoned
 from engine.errors import BackstayError, NotFound
 from engine.lock import WorkLock
 from engine.model import ProjectState
+from engine.names import shown
 
 if TYPE_CHECKING:
     from engine.catalog import Catalog, JobRow
@@ -114,7 +115,7 @@ def newest(ref: str) -> str | None:
         return None
     if when != "latest" or not project:
         raise NotFound(
-            f"{ref!r} names no backup.",
+            f"{shown(ref)} names no backup.",
             hint="Give a backup's id, or PROJECT@latest for a project's newest.",
         )
     return project

@@ -271,6 +271,7 @@ def test_forget_leaves_the_folder_and_says_how_to_reach_the_backups(
     answer = backstay("forget", "Plant 7")
     assert answer.code == 0
     assert f"adopt {instance} --name 'Plant 7'\n" in answer.out
+    assert "\nIts backup stays in the repository:\n  backstay " in answer.out
     assert f"show {backup['id']}\n" in answer.out
     assert backstay("show", backup["id"]).code == 0
     assert backstay("projects", "--json").json == []

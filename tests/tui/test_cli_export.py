@@ -68,6 +68,8 @@ def test_an_export_to_a_file_is_told_and_overwrites_nothing(
     assert told.code == 0
     assert f"The backup {backup['id']} is in {file}." in told.out
     assert "not encrypted" in told.out
+    assert f"\n  Devices    {report['devices']}\n" in told.out
+    assert "\n  Not in it  log-in tokens, analysis code, " in told.out
     other = tmp_path / "parquet"
     told = backstay("export", backup["id"], str(other), "--format", "parquet")
     assert told.code == 0

@@ -87,10 +87,10 @@ def command(invocation: Invocation, backup: str, file: Path, form: str, force: b
 def _lines(report: ExportReport, where: str) -> list[str]:
     from tui.plain_text import plain
     from tui.views.facts import facts, notes
-    from tui.wording import counted, number, size
+    from tui.wording import number, size
 
     width = layout()
-    devices = counted(report.devices, "device")
+    devices = number(report.devices)
     if report.missing:
         devices += f", {len(report.missing)} of them without data"
     return [
@@ -101,7 +101,10 @@ def _lines(report: ExportReport, where: str) -> list[str]:
                 ("Devices", devices),
                 ("Variables", number(report.rows)),
                 ("Files", f"{number(report.files)}; checksums are in {report.checksums}"),
-                ("Not in it", ", ".join(report.not_included)),
+                (
+                    "Not in it",
+                    ", ".join(what[:1].lower() + what[1:] for what in report.not_included),
+                ),
             ],
             width,
         ),

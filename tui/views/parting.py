@@ -32,12 +32,14 @@ def still_reached(backups: Sequence[Backup], invocation: Invocation) -> list[str
     if not backups:
         return []
     newest = backups[0].id
-    one = len(backups) == 1
-    kept = "Its backup stays" if one else f"Its {counted(len(backups), 'backup')} stay"
+    kept = "Its backup stays in the repository:"
+    if len(backups) > 1:
+        many = counted(len(backups), "backup")
+        kept = f"Its {many} stay in the repository, each under its id. The newest:"
     show = invocation.command_line("show", newest)
     restore = invocation.command_line("restore", newest, "--name", "NAME")
     return [
-        plain(f"{kept} in the repository, each under its id. The newest:"),
+        plain(kept),
         plain(f"  {show}"),
         plain(f"  {restore}"),
     ]
