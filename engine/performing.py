@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from engine.backup import Request, facts, take_backup
 from engine.cancelling import finish_anyway
@@ -14,27 +14,16 @@ from engine.clock import Clock
 from engine.errors import BackstayError, Cancelled, NotFound, RepositoryDamaged, Taken
 from engine.handle import Report
 from engine.home import PARTIAL, Home
-from engine.model import (
-    BackupKind,
-    BackupState,
-    DamagedPart,
-    JobKind,
-    JobState,
-    LeaveOut,
-    Money,
-    Origin,
-    ProjectState,
-    Quote,
-    RestoreReport,
-    Role,
-    VerifyReport,
-)
+from engine.model import BackupKind, BackupState, JobKind, JobState, Origin, ProjectState, Role
 from engine.names import check_project_name, folder_name, new_id
 from engine.reports import backup_result, result_of
 from engine.repository.manifest import Manifest
 from engine.repository.repository import Repository
 from engine.reserve import Reserve
 from engine.settings import read_settings
+
+if TYPE_CHECKING:
+    from engine.model import DamagedPart, LeaveOut, Quote
 
 
 class Performer:
@@ -143,6 +132,7 @@ class Performer:
         return manifest if complete and not self._repository.has_damage() else None
 
     async def _restore(self, row: JobRow, report: Report) -> None:
+        from engine.model import RestoreReport
         from engine.pricing import check_accepted, quote
         from engine.project.folder import publish
         from engine.restore import restore_project
@@ -214,6 +204,7 @@ class Performer:
             raise
 
     async def _verify(self, row: JobRow, report: Report) -> None:
+        from engine.model import DamagedPart, VerifyReport
         from engine.proof import prove
 
         started = time.monotonic()
@@ -346,6 +337,10 @@ class Performer:
 
 def _agreed(row: JobRow, offer: Quote) -> Quote:
     """The quote that was agreed to when a restore was asked for."""
+    from decimal import Decimal
+
+    from engine.model import Money
+
     currency = str(row.request["currency"])
     return offer._replace(
         creation_fee=Money(Decimal(str(row.request["creation_fee"])), currency),

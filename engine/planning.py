@@ -30,10 +30,10 @@ INSTANT = timedelta(microseconds=1)
 
 def schedule_of(plan: ScheduleRow) -> Schedule | None:
     """The schedule of a plan; None where backups are taken by hand only."""
-    from engine.schedule import Schedule
-
     if plan.at is None or plan.zone is None or plan.since is None:
         return None
+    from engine.schedule import Schedule
+
     return Schedule(plan.at, plan.zone)
 
 
@@ -57,10 +57,6 @@ class Planner:
         Gives what keeps a project from it, once: a zone that this machine does not know any more.
         """
         plans = await self._catalog.schedules.all()
-        if not plans:
-            return []
-        from engine.schedule import is_due
-
         now = self._clock()
         trouble: list[str] = []
         slots: dict[str, Slot] = {}
@@ -68,6 +64,8 @@ class Planner:
             schedule = schedule_of(plan)
             if schedule is None or plan.since is None:
                 continue
+            from engine.schedule import is_due
+
             try:
                 slot = is_due(schedule, plan.since, now, ())
             except Invalid as error:
@@ -75,10 +73,12 @@ class Planner:
                 continue
             if slot is not None:
                 slots[project] = slot
-        had = await self._catalog.schedules.had({slot.date.isoformat() for slot in slots.values()})
-        for project, slot in slots.items():
-            if (project, slot.date.isoformat()) not in had:
-                await self._queue(project, slot)
+        if slots:
+            dates = {slot.date.isoformat() for slot in slots.values()}
+            had = await self._catalog.schedules.had(dates)
+            for project, slot in slots.items():
+                if (project, slot.date.isoformat()) not in had:
+                    await self._queue(project, slot)
         new = [each for each in trouble if each not in self._told]
         self._told.update(new)
         return new
@@ -118,14 +118,14 @@ class Planner:
 
     async def seconds_to_next(self) -> float:
         """How long until the next slot of any project; an hour at most."""
-        from engine.schedule import next_slots
-
         now = self._clock()
         nearest = FAR
         for plan in (await self._catalog.schedules.all()).values():
             schedule = schedule_of(plan)
             if schedule is None:
                 continue
+            from engine.schedule import next_slots
+
             with contextlib.suppress(Invalid):  # told by `queue_due`
                 for slot in next_slots(schedule, now, 1):
                     nearest = min(nearest, (slot.due - now).total_seconds())

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from engine.model import (
-    Backup,
-    BackupKind,
-    BackupState,
-    MissingCode,
-    Money,
-    NewToken,
-    Project,
-    QuietItem,
-    RestoreReport,
-)
+from engine.model import Backup, BackupKind, BackupState
+
+if TYPE_CHECKING:
+    from engine.model import NewToken, Project, RestoreReport
 
 Result = Mapping[str, object]
 
@@ -83,6 +76,10 @@ def report_of(
 
     Raises KeyError, TypeError, ValueError or ArithmeticError for what it did not write.
     """
+    from decimal import Decimal
+
+    from engine.model import MissingCode, Money, QuietItem, RestoreReport
+
     return RestoreReport(
         job=job,
         project=project,

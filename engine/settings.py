@@ -22,20 +22,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from engine.amounts import AMOUNT_RULE, parse_amount
 from engine.errors import Invalid, NotFound, SettingsInvalid
 from engine.home import SETTINGS_FILE
-from engine.model import ENCRYPTION, PATIENCE, Encryption, LeaveOut, Prices
+from engine.model import ENCRYPTION, PATIENCE, Encryption, LeaveOut
 from engine.names import shown
 from engine.private import read_private
-from engine.secret import Secret
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from engine.model import Prices
+    from engine.secret import Secret
 
 _LONGEST_FILE = 64 * 1024  # bytes
-_NO_PRICES = Prices()
 _AMOUNT_KEYS = ("creation_fee", "hourly", "hourly_per_gb")
 _KEYS = {
     "prices": ("currency", *_AMOUNT_KEYS),
@@ -47,22 +49,28 @@ _KEYS = {
 _SECRET = ("notify", "healthcheck")  # sections of which no value is ever shown
 MOST_PATIENCE = 3600  # seconds: a backup that waits longer is as good as none
 _MOST_URLS = 20  # each is a thread of its own while something is sent
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
-_WEB_URL = re.compile(
-    r"https?://(?:[^@/?#]*@)?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?",
-    re.IGNORECASE,
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*://.+"
+_WEB_URL = (
+    r"(?i:https?://(?:[^@/?#]*@)?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?)"
 )
 
 
 class Settings(NamedTuple):
-    """All settings of a home."""
+    """All settings of a home. What prices need is loaded when somebody asks for them."""
 
-    prices: Prices = _NO_PRICES
     encryption: Encryption = ENCRYPTION
     leave_out: LeaveOut = LeaveOut.ALL
     patience: float = PATIENCE
     notify_urls: tuple[Secret, ...] = ()
     healthcheck_url: Secret | None = None
+    set_prices: Prices | None = None  # what stands under [prices]
+
+    @property
+    def prices(self) -> Prices:
+        """What a restored project costs: nothing, where nothing is set."""
+        from engine.model import Prices
+
+        return self.set_prices or Prices()
 
 
 _Choice = TypeVar("_Choice", Encryption, LeaveOut)
@@ -111,7 +119,7 @@ def _settings(file: Path, document: Mapping[str, object]) -> Settings:
                 near = _near(key, _KEYS[section], quote="{}")
                 raise SettingsInvalid(f"{file}: [{section}] has an unknown key {_name(key)}.{near}")
     return Settings(
-        prices=_prices(file, _section(document, "prices")),
+        set_prices=_prices(file, _section(document, "prices")) if document.get("prices") else None,
         encryption=_choice(
             file,
             "repository",
@@ -157,7 +165,9 @@ def _near(name: str, known: Iterable[str], *, quote: str) -> str:
 
 
 def _prices(file: Path, section: Mapping[str, object]) -> Prices:
-    currency = section.get("currency", _NO_PRICES.currency)
+    from engine.model import Prices
+
+    currency = section.get("currency", Prices().currency)
     if not isinstance(currency, str) or not re.fullmatch(r"[A-Za-z]{3}", currency):
         raise SettingsInvalid(
             f"{file}: [prices] currency is {_value(currency)}; "
@@ -173,6 +183,8 @@ def _prices(file: Path, section: Mapping[str, object]) -> Prices:
 
 
 def _amount(file: Path, section: Mapping[str, object], key: str) -> Decimal:
+    from engine.amounts import AMOUNT_RULE, parse_amount
+
     found = section.get(key, "0")
     if isinstance(found, (str, int)):
         try:
@@ -202,6 +214,8 @@ def _choice(file: Path, section: str, key: str, found: object, choices: type[_Ch
 
 
 def _notify_urls(file: Path, section: Mapping[str, object]) -> tuple[Secret, ...]:
+    from engine.secret import Secret
+
     found = section.get("urls", [])
     place = f"{file}: [notify] urls"
     if not isinstance(found, list):
@@ -210,7 +224,7 @@ def _notify_urls(file: Path, section: Mapping[str, object]) -> tuple[Secret, ...
         raise SettingsInvalid(f"{place} has {len(found)} URLs; it can have {_MOST_URLS}.")
     urls = []
     for number, url in enumerate(found, 1):
-        if not isinstance(url, str) or not _URL.fullmatch(url) or not url.isprintable():
+        if not isinstance(url, str) or not re.fullmatch(_URL, url) or not url.isprintable():
             raise SettingsInvalid(
                 f"{place}: number {number} of {len(found)} is not a URL as apprise takes them, "
                 "such as mailto://user:password@example.com."
@@ -222,6 +236,8 @@ def _notify_urls(file: Path, section: Mapping[str, object]) -> tuple[Secret, ...
 def _healthcheck_url(file: Path, section: Mapping[str, object]) -> Secret | None:
     if "url" not in section:
         return None
+    from engine.secret import Secret
+
     found = section["url"]
     if not isinstance(found, str) or not _callable(found):
         raise SettingsInvalid(
@@ -233,7 +249,7 @@ def _healthcheck_url(file: Path, section: Mapping[str, object]) -> Secret | None
 
 def _callable(url: str) -> bool:
     # urllib takes neither spaces nor signs beyond ASCII.
-    return re.fullmatch(r"[!-~]+", url) is not None and _WEB_URL.fullmatch(url) is not None
+    return re.fullmatch(r"[!-~]+", url) is not None and re.fullmatch(_WEB_URL, url) is not None
 
 
 def _name(found: str) -> str:

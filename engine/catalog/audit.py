@@ -5,10 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from engine.catalog.columns import date_of, date_text, some_text
 from engine.catalog.connection import Database, storable
-from engine.model import AuditCheck, AuditLine, Verdict
+from engine.model import Verdict
+
+if TYPE_CHECKING:
+    from engine.model import AuditCheck, AuditLine
 
 _PART = 10_000  # lines that are read at once
 _FIELDS = ("number", "at", "user", "action", "project", "project_name", "verdict", "detail")
@@ -62,6 +66,8 @@ class Audit:
         `kept` is a seal that an earlier check told: one line must have it still. Whoever can write
         the catalog can seal a whole trail anew, but never come to a seal of before.
         """
+        from engine.model import AuditCheck
+
         last, _ = await self._ends()
         seal, unsealed, kept_line, place = "", True, None, 0
         # In parts, each a look of its own: lines may be added meanwhile, and nobody waits for us.
@@ -147,6 +153,8 @@ class Audit:
 
 
 def _line(row: sqlite3.Row) -> AuditLine:
+    from engine.model import AuditLine
+
     return AuditLine(
         number=row["number"],
         at=date_of(row["at"]),

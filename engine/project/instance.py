@@ -15,7 +15,6 @@ from engine.errors import (
     StorageFailed,
 )
 from engine.project import yaml_file
-from engine.project.main_tables import check_tables
 
 MAIN_SETTINGS = "tagocore.yml"
 PLUGIN_FILES = "PluginFiles"
@@ -112,6 +111,8 @@ def remembered(
 
 
 def _describe(root: Path) -> Instance:
+    from engine.project.main_tables import check_tables
+
     try:
         text = yaml_file.read_text(root / MAIN_SETTINGS, root, MAIN_SETTINGS)
     except FileNotFoundError:

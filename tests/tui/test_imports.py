@@ -110,6 +110,19 @@ def test_who_takes_a_backup_leaves_numpy_to_its_children(backstay: Runner, sourc
     assert "numpy" not in modules
 
 
+def test_a_backup_of_nothing_new_loads_neither_what_reads_databases_nor_what_they_cost(
+    backstay: Runner, source: Path
+) -> None:
+    (backstay.home / "backstay.toml").unlink()
+    assert backstay("adopt", str(source), "--name", "New").code == 0
+    command = ("--home", str(backstay.home), "--as", "ana", "backup", "New", "--json")
+    assert "engine.reading" in loaded(COMMAND, *command)
+    modules = loaded(COMMAND, *command)
+    assert "engine.worker" in modules
+    ours = {"engine.reading", "engine.children", "engine.model.money", "engine.model.reports"}
+    assert modules & (ours | {"numpy", "yaml", "decimal", "dataclasses", "tomllib"}) == set()
+
+
 def test_the_version_is_told_without_what_commands_need() -> None:
     modules = loaded(PROGRAM, "--version")
     assert "tui.version" in modules
