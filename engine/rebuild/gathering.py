@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Bytes, Ints, renumber_children, walk
+from engine.pages.btree import Bytes, Ints, ReadPages, renumber_children, walk
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
@@ -31,6 +31,14 @@ class Moves:
 
 
 STAYED = Moves(np.empty(0, np.uint32), np.empty(0, np.uint32))
+
+
+def all_of(parts: Sequence[Moves]) -> Moves:
+    """The moves of several slices."""
+    return Moves(
+        np.concatenate([STAYED.old, *(each.old for each in parts)]),
+        np.concatenate([STAYED.new, *(each.new for each in parts)]),
+    )
 
 
 class Placed(NamedTuple):
@@ -62,16 +70,26 @@ def place(pages: Bytes, leaves: Ints, first: int, lock_page: int) -> Placed:
     return Placed(np.concatenate([leaves, rest])[order], numbers[order] + first, moves)
 
 
-def follow(pages: Pages, root: int, moves: Sequence[Moves], space: Space) -> Ints:
+def before(pages: Pages, moves: Moves) -> ReadPages:
+    """Reads the list of free pages as it was: the last page of it may be all zeros."""
+    is_taken = np.zeros(pages.header().page_count + 1, np.bool_)
+    is_taken[moves.new] = True
+
+    def read(numbers: Ints) -> Bytes:
+        found = pages.read(numbers)
+        found[is_taken[numbers]] = 0
+        return found
+
+    return read
+
+
+def follow(pages: Pages, root: int, moves: Moves, space: Space) -> Ints:
     """Have the pages of a table name its leaves where they are; gives these, in key order.
 
     Raises `NotCanonical` where the table is none.
     """
     header = pages.header()
-    old, new = (
-        np.concatenate([np.empty(0, np.uint32), *found])
-        for found in ([each.old for each in moves], [each.new for each in moves])
-    )
+    old, new = moves.old, moves.new.copy()
     if bool((old == root).any()):  # a table that is one leaf: the schema names it where it was
         _move(pages, new[old == root], np.array([root]))
         old, new = old[old != root], new[old != root]

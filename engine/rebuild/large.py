@@ -28,7 +28,7 @@ from engine.rebuild.complete import (
     write_primary_key,
 )
 from engine.rebuild.databases import Rebuild, Slice, named
-from engine.rebuild.gathering import follow
+from engine.rebuild.gathering import all_of, before, follow
 from engine.rebuild.pages import PagesInFile
 from engine.rebuild.sorting import Divided, Limits, Part, Runs, Splitters
 from engine.rebuild.space import Space
@@ -213,8 +213,9 @@ def prepare(job: Rebuild, written: Sequence[Slice], limits: Limits) -> _Plan:
         rowids = [each.rowids for each in written]
         shape, merged, others = look_at(pages, rowids, job.image.left_out)
         header = pages.header()
-        space = Space(pages)
-        leaves = follow(pages, shape.table_root, [each.moves for each in written], space)
+        moves = all_of([each.moves for each in written])
+        space = Space(pages, before(pages, moves))
+        leaves = follow(pages, shape.table_root, moves, space)
         tree = plan_primary_key(merged, header.page_size)
         primary = np.append(space.take(tree.pages - 1), shape.primary_key.root)
         buildable = [index for index in others if index.columns is not None]

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Ints
+from engine.pages.btree import Ints, ReadPages
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD
 from engine.rebuild.pages import Pages
@@ -16,16 +16,17 @@ from engine.rebuild.pages import Pages
 class Space:
     """The free pages of a database in the making. What it says of them is put right by `settle`.
 
-    It may be sent to another process, as long as one at a time uses it. Raises `NotCanonical` where
-    its list of free pages is not sound.
+    It may be sent to another process, as long as one at a time uses it. The list of free pages is
+    read with `read`, or as the pages are. Raises `NotCanonical` where it is not sound.
     """
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, read: ReadPages | None = None) -> None:
         self._pages = pages
         header = pages.header()
         self._page_size = header.page_size
         self._lock_page = header.lock_page
-        self._free = read_freelist(pages.read, header).astype(np.uint32)  # there may be many
+        free = read_freelist(read or pages.read, header)
+        self._free = free.astype(np.uint32)  # there may be many
         self._page_count = header.page_count
 
     def take(self, count: int) -> Ints:

@@ -343,6 +343,20 @@ def test_rows_that_go_on_on_pages_that_look_free() -> None:
     assert check(database(rows, 4096, ["time, variable", '"group"'])) == []
 
 
+def test_a_list_of_free_pages_that_is_all_zeros() -> None:
+    """It has one page, which names no other; a leaf of the table is put there."""
+    rows: list[tuple[int, Row]] = [(1, ("v", "x" * 2000, None, 1))]  # its entry goes on elsewhere
+    rows += [(number, ("v", "y", "g" * 1500, 1)) for number in range(2, 9)]
+    raw = database(rows, 4096, ["value"])
+    image, data, _ = image_of(raw)
+    header = parse_header(data[:HEADER_SIZE].tobytes(), data.size)
+    pages = data.reshape(-1, image.page_size)
+    assert header.free_count == 1
+    assert not pages[header.first_trunk - 1].any()
+    assert (pages[header.first_trunk :, 0] == TABLE_LEAF).any()
+    assert check(raw) == ["index_0"]
+
+
 @pytest.mark.parametrize("page", [0, 1, 9999])
 def test_a_row_that_goes_on_nowhere_is_told(page: int) -> None:
     raw = database([(1, ("v", "x" * 9000, "g", 1))], 4096, ["time"])
