@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.access import Action, no_backup
 from engine.errors import NotFound, Taken
-from engine.model import BackupDetails, BackupKind, BackupState, DeviceFacts, JobKind, ProjectState
+from engine.model import BackupKind, BackupState, JobKind, ProjectState
 from engine.names import check_project_name, name_key, shown, word
 from engine.session import Gone, Session
 from engine.work import newest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from engine.catalog import BackupRow, JobRow
     from engine.handle import Handle
-    from engine.model import Backup, Quote, RestoreReport
+    from engine.model import Backup, BackupDetails, DeviceFacts, Quote, RestoreReport
     from engine.repository.manifest import DeviceEntry
 
 
@@ -66,6 +66,7 @@ class Backups(Session):
 
         `ref` is its id, the beginning of it, or PROJECT@latest.
         """
+        from engine.model import BackupDetails
         from engine.project.content import CONTENT
 
         found = await self._backup(ref, Action.SEE_BACKUPS)
@@ -194,6 +195,8 @@ class Backups(Session):
 
 def device_facts(device: DeviceEntry) -> DeviceFacts:
     """A device of a backup, as its manifest tells it."""
+    from engine.model import DeviceFacts
+
     return DeviceFacts(
         id=device.id,
         name=device.name,

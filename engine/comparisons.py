@@ -13,15 +13,14 @@ from engine.aside import aside
 from engine.backups import Backups
 from engine.errors import NotFound, RepositoryDamaged
 from engine.home import Home
-from engine.model import BackupKind, LeaveOut, Progress
+from engine.model import BackupKind, LeaveOut
 from engine.names import new_id
 from engine.repository.storage import storage_failed
-from engine.telling import Telling
 
 if TYPE_CHECKING:
     from engine.catalog import BackupRow
     from engine.handle import Report
-    from engine.model import Comparison
+    from engine.model import Comparison, Progress
     from engine.repository.manifest import Manifest
     from engine.repository.repository import Repository
 
@@ -43,6 +42,10 @@ class Comparisons(Backups):
         the notes. `report` hears how far it is; cancelled, nothing of it goes on. Raises
         `RepositoryDamaged`, which names the devices, and what a backup raises.
         """
+        from engine.comparison import Sides, compare
+        from engine.model import Progress
+        from engine.telling import Telling
+
         before = await self._backup(first, Action.SEE_BACKUPS)
         after = None if second is None else await self._backup(second, Action.SEE_BACKUPS)
         report = Telling(report).report
@@ -54,8 +57,6 @@ class Comparisons(Backups):
             else:
                 repository = self._repository
                 theirs = await asyncio.to_thread(repository.manifest, after.backup.id)
-            from engine.comparison import Sides, compare
-
             sides = Sides(ours, theirs, after is None)
             try:
                 return await compare(repository, sides, scratch, report)
@@ -81,6 +82,7 @@ class Comparisons(Backups):
     ) -> tuple[Repository, Manifest]:
         """Read a project as a backup would, with what is new beside the repository, not in it."""
         from engine.backup import Request, take_backup
+        from engine.model import Progress
         from engine.repository.overlay import Overlay
 
         project = await self._catalog.projects.get(found.backup.project)

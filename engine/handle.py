@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from engine.errors import Cancelled
-from engine.model import Progress
+
+if TYPE_CHECKING:
+    from engine.model import Progress
 
 T = TypeVar("T")
-Report = Callable[[Progress], None]
+Report = Callable[["Progress"], None]
 
 
 class Handle(Generic[T]):

@@ -16,8 +16,7 @@ from engine.model import Verdict
 from engine.session import Session
 
 if TYPE_CHECKING:
-    from engine.model import UserKey
-    from engine.model.people import RemovedKeys
+    from engine.model import RemovedKeys, UserKey
 
 
 class Logins(Session):
@@ -79,7 +78,7 @@ class Logins(Session):
         and what `keys` raises.
         """
         from engine.authorized_keys import AuthorizedKeys
-        from engine.model.people import RemovedKeys
+        from engine.model import RemovedKeys
         from engine.open_sessions import end_sessions
 
         await self._require_keeper(Action.REMOVE_KEY, user)

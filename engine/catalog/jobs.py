@@ -9,13 +9,16 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.catalog.columns import date_of, date_text, maybe_date_of, some_text
 from engine.catalog.connection import Database
 from engine.clock import Clock
-from engine.model import Job, JobKind, JobState, Progress
+from engine.model import JobKind, JobState
 from engine.names import new_id
+
+if TYPE_CHECKING:
+    from engine.model import Job, Progress
 
 BY_SCHEDULE = "backstay"  # who asks for what Backstay does by itself
 LOST = "Its worker ended before it was done."
@@ -241,6 +244,8 @@ class Jobs:
 
 
 def _row(row: sqlite3.Row) -> JobRow:
+    from engine.model import Job, Progress
+
     request = _object(row["request"])
     job = Job(
         id=row["id"],

@@ -10,7 +10,7 @@ from engine.lazily import lazily
 
 if TYPE_CHECKING:
     from engine.model.audit import AuditCheck, AuditLine
-    from engine.model.backups import Backup, BackupDetails, ContentLine, DeviceFacts, Storage
+    from engine.model.backups import Backup, Storage
     from engine.model.comparison import (
         ComparedSide,
         Comparison,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Things,
     )
     from engine.model.contents import Contents, DataRow, RowsPage, Value, VariableFacts, moment_of
+    from engine.model.details import BackupDetails, ContentLine, DeviceFacts
     from engine.model.exports import ExportReport
     from engine.model.jobs import Job, Progress
     from engine.model.kinds import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Role,
         Verdict,
     )
+    from engine.model.logins import RemovedKeys, UserKey
     from engine.model.money import (
         ActiveInterval,
         Charge,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
         Quote,
         amount_text,
     )
-    from engine.model.people import Invitation, Member, UserKey
+    from engine.model.people import Invitation, Member
     from engine.model.projects import (
         Adoption,
         HeldItem,
@@ -121,6 +123,7 @@ __all__ = [
     "Quote",
     "RecoveredProject",
     "Recovery",
+    "RemovedKeys",
     "RestoreReport",
     "Role",
     "RowChanges",
@@ -148,7 +151,7 @@ if not TYPE_CHECKING:  # or checkers would believe in any name
         __name__,
         {
             "audit": ("AuditCheck", "AuditLine"),
-            "backups": ("Backup", "BackupDetails", "ContentLine", "DeviceFacts", "Storage"),
+            "backups": ("Backup", "Storage"),
             "comparison": (
                 "ComparedSide",
                 "Comparison",
@@ -159,6 +162,7 @@ if not TYPE_CHECKING:  # or checkers would believe in any name
                 "Things",
             ),
             "contents": ("Contents", "DataRow", "RowsPage", "Value", "VariableFacts", "moment_of"),
+            "details": ("BackupDetails", "ContentLine", "DeviceFacts"),
             "exports": ("ExportReport",),
             "jobs": ("Job", "Progress"),
             "kinds": (
@@ -176,6 +180,7 @@ if not TYPE_CHECKING:  # or checkers would believe in any name
                 "Role",
                 "Verdict",
             ),
+            "logins": ("RemovedKeys", "UserKey"),
             "money": (
                 "ActiveInterval",
                 "Charge",
@@ -185,7 +190,7 @@ if not TYPE_CHECKING:  # or checkers would believe in any name
                 "Quote",
                 "amount_text",
             ),
-            "people": ("Invitation", "Member", "UserKey"),
+            "people": ("Invitation", "Member"),
             "projects": (
                 "Adoption",
                 "HeldItem",

@@ -5,7 +5,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from engine.model.backups import Backup, DeviceFacts
+from engine.model.backups import Backup
+from engine.model.details import DeviceFacts
 from engine.model.written import Json, iso
 
 Value = str | int | float | bytes | None  # bytes for a BLOB, and for a text that is no UTF-8

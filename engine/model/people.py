@@ -1,8 +1,6 @@
-"""Who is what to a project, who was invited, and whose keys let them in."""
+"""Who is what to a project, and who was invited."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from engine.model.kinds import Role
@@ -29,36 +27,6 @@ class Invitation(NamedTuple):
             "by": self.by,
             "at": iso(self.at),
         }
-
-
-class UserKey(NamedTuple):
-    """A public key that lets somebody in over SSH, to one home.
-
-    `fingerprint` is as ``ssh-keygen -l`` prints it.
-    """
-
-    user: str
-    type: str
-    fingerprint: str
-    comment: str
-    home: Path
-
-    def as_json(self) -> Json:
-        """The stable keys of a user's key."""
-        return {
-            "user": self.user,
-            "type": self.type,
-            "fingerprint": self.fingerprint,
-            "comment": self.comment,
-            "home": str(self.home),
-        }
-
-
-class RemovedKeys(NamedTuple):
-    """The keys that let somebody in no more, and how many open sessions were ended."""
-
-    keys: Sequence[UserKey]
-    sessions: int
 
 
 class Member(NamedTuple):

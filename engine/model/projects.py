@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.model.backups import ContentLine
+from engine.model.details import ContentLine
 from engine.model.kinds import Origin, ProjectState, Role
 from engine.model.written import Json, iso
 
