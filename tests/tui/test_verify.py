@@ -23,7 +23,8 @@ def test_a_whole_backup_restores_and_a_damaged_one_ends_with_6(backstay: Runner)
     never = "It was never proved that this backup restores."
     asked = backstay("restore", backup["id"], "--name", "Copy")
     assert asked.code == 8
-    assert never in " ".join(asked.out.split())
+    verify = f"backstay --home {backstay.home} --as ana verify {backup['id']}"
+    assert f"{never} To prove it first:\n  {verify}\n" in asked.out
     said = backstay("verify", "Plant 7@latest")
     assert said.code == 0
     assert f"The backup {backup['id']} restores" in said.out

@@ -98,14 +98,14 @@ def _accepted_here(invocation: Invocation, backup: str, name: str) -> Quote:
     quote, found = with_engine(invocation, look)
     fee = quote.creation_fee
     amount = amount_text(fee.amount)
-    asks = can_ask()
-    if asks:
-        for line in [*quote_lines(quote, layout()), *proof_lines(found, layout())]:
+    lines = [*quote_lines(quote, layout()), *proof_lines(found, invocation, layout())]
+    if can_ask():
+        for line in lines:
             print_aside(line)
         if agree(f"Create project for {fee}?"):
             return quote
     else:
-        print_lines([*quote_lines(quote, layout()), *proof_lines(found, layout())])
+        print_lines(lines)
     run = invocation.command_line("restore", backup, "--name", name, "--accept-cost", amount)
     raise PriceNotAccepted(
         f"The price of {fee} was not accepted, so nothing was made and nothing is charged.",

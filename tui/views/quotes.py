@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from engine import Backup, Money, Quote, system_clock
+from tui.invocation import Invocation
 from tui.output import Layout
+from tui.plain_text import plain
 from tui.views.facts import facts, folded
 from tui.wording import date_with_zone
 
@@ -34,14 +36,14 @@ def quote_lines(quote: Quote, layout: Layout) -> list[str]:
     return [*facts(quote_facts(quote), layout), "", *folded(said, layout)]
 
 
-def proof_lines(backup: Backup, layout: Layout) -> list[str]:
+def proof_lines(backup: Backup, invocation: Invocation, layout: Layout) -> list[str]:
     """What is to be known before a backup is restored that was not proved lately; else nothing."""
-    run = f"backstay verify {backup.id}"
     if backup.verified is None:
-        said = f"It was never proved that this backup restores. To prove it first: {run}"
+        said = "It was never proved that this backup restores. To prove it first:"
     elif system_clock() - backup.verified > _PROOF_AGES:
         when = date_with_zone(backup.verified)
-        said = f"That this backup restores was last proved on {when}. To prove it now: {run}"
+        said = f"That this backup restores was last proved on {when}. To prove it now:"
     else:
         return []
-    return ["", *folded(said, layout)]
+    run = plain(invocation.command_line("verify", backup.id))
+    return ["", *folded(said, layout), f"  {run}"]  # a line of its own, to be copied whole
