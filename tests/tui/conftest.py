@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -40,6 +41,9 @@ PRICES = '[prices]\ncurrency = "EUR"\ncreation_fee = "49.00"\nhourly = "0.034"\n
 SETTINGS = f"{PRICES}[snapshot]\npatience = 900\n"
 MAIN = "from tui.__main__ import program; program()"
 PATIENCE = 180.0  # seconds after which a test gives up
+# However slow the machine is, the same is right and wrong.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 _TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
 
 
