@@ -23,6 +23,12 @@ def test_no_picture_is_older_than_what_it_shows() -> None:
     assert not old, _AGAIN
 
 
+def test_a_few_bytes_make_no_other_picture() -> None:
+    assert shows_the_same("added&#160;222.0&#160;kB now", "added&#160;221.9&#160;kB now")
+    assert not shows_the_same("added&#160;222.0&#160;kB now", "added&#160;221.0&#160;kB now")
+    assert not shows_the_same("added&#160;222.0&#160;kB now", "added&#160;222.0&#160;kB then")
+
+
 def test_the_readme_shows_each_picture() -> None:
     shown = _SHOWN.findall((ROOT / "README.md").read_text("utf-8"))
     assert sorted(shown) == sorted(file.name for file in FOLDER.iterdir())
