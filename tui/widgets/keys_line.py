@@ -100,7 +100,9 @@ def _place(entry: tuple[str, str, str], own: Sequence[str]) -> int:
     if where == "focused" or entry[1] == _FIRST:
         return -1
     if entry[1] in _LAST:
-        return len(own) + 1
+        return len(own) + 1 + _LAST.index(entry[1])
+    if entry[2] in own:  # an action that names its target
+        return own.index(entry[2])
     return own.index(action) if action in own else len(own)
 
 
