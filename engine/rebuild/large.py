@@ -213,6 +213,8 @@ def prepare(job: Rebuild, written: Sequence[Slice], limits: Limits) -> _Plan:
         rowids = [each.rowids for each in written]
         shape, merged, others = look_at(pages, rowids, job.image.left_out)
         header = pages.header()
+        if (header.page_size, header.page_count) != (job.image.page_size, job.image.page_count):
+            raise NotCanonical("it tells of another size than it has")
         moves = all_of([each.moves for each in written])
         space = Space(pages, before(pages, moves))
         leaves = follow(pages, shape.table_root, moves, space)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.errors import RepositoryDamaged
 from engine.model import LeaveOut
 from engine.pages.btree import PADDING, TABLE_LEAF, Bytes, Ints
 from engine.pages.canonical import apply, plan_image
@@ -124,7 +125,10 @@ def write_with_leaves_together(image: Image, data: Bytes, path: Path) -> Iterato
 
 def restored_in_parts(raw: bytes, limits: Limits) -> tuple[bytes, list[str]]:
     """The database made again as a large one, and the indexes that SQLite had to build."""
-    image, data, runs = image_of(raw)
+    return made_in_parts(*image_of(raw), limits)
+
+
+def made_in_parts(image: Image, data: Bytes, runs: Runs, limits: Limits) -> tuple[bytes, list[str]]:
     here = Here()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "device.db")
@@ -366,6 +370,13 @@ def test_a_row_that_goes_on_nowhere_is_told(page: int) -> None:
     made = PagesInMemory(data, image.page_size)
     with pytest.raises(NotCanonical, match="on a page that is not there"):
         completing.complete(made, [runs], PREFIX, image.left_out)
+
+
+def test_a_database_that_tells_of_fewer_pages_than_it_has_is_damaged() -> None:
+    image, data, runs = image_of(database(measurements(500), 4096))
+    data[28:32] = list((image.page_count - 3).to_bytes(4, "big"))
+    with pytest.raises(RepositoryDamaged, match=r"^Device 'pump' cannot .* it tells of another"):
+        made_in_parts(image, data, runs, FEW)
 
 
 def test_long_entries_fill_pages() -> None:
