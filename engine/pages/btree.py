@@ -231,10 +231,16 @@ def _check_inside(at: Ints, flat: Bytes) -> None:
         raise NotCanonical("a record reaches outside its page")
 
 
+# How many bytes a value takes in a record, by its serial type, for types that take one byte.
+SIZES = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, *((n - 12) >> 1 for n in range(12, 128))])
+
+
 def serial_sizes(serial: Ints) -> Ints:
     """How many bytes a value takes in a record, by its serial type."""
-    small = np.array([0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0], dtype=np.int64)
-    return np.where(serial >= 12, (serial - 12) >> 1, small[np.minimum(serial, 11)])
+    sizes: Ints = SIZES[np.clip(serial, 0, 127)]
+    if serial.size and int(serial.max()) > 127:
+        sizes = np.where(serial > 127, (serial - 12) >> 1, sizes)
+    return sizes
 
 
 def local_payload(payload: Ints, page_size: int, most: int | None = None) -> Ints:

@@ -21,9 +21,14 @@ def make_ids(prefix: bytes, rowids: Ints) -> Bytes:
     """The ids of rows, shape (rows, 24)."""
     ids = np.empty((rowids.size, ID_LENGTH), np.uint8)
     ids[:, :PREFIX_LENGTH] = np.frombuffer(prefix, np.uint8)
-    octets = rowids.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
-    ids[:, PREFIX_LENGTH:] = _HEX[octets].view(np.uint8).reshape(-1, 10)
+    ids[:, PREFIX_LENGTH:] = id_digits(rowids)
     return ids
+
+
+def id_digits(rowids: Ints) -> Bytes:
+    """What comes behind the prefix in the ids of rows, shape (rows, 10)."""
+    octets = rowids.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
+    return _HEX[octets].view(np.uint8).reshape(-1, 10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ the level above. So with L leaves, L - 1 entries stand on interior pages.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.pages.btree import ID_LENGTH, ID_SERIAL, INDEX_INTERIOR, INDEX_LEAF, Bytes, Ints
-from engine.pages.ids import Runs, make_ids
+from engine.pages.ids import Runs, id_digits
 
 _RECORD_HEADER = 3  # its own size, the id's type, the rowid's type
 BATCH = 256  # pages that are built at once
@@ -115,17 +116,16 @@ def _fill(
     flat = pages.reshape(-1)
     head, lead = (8, 0) if children is None else (12, 4)
     width = rowid_widths(rowids)
-    size = lead + 1 + _RECORD_HEADER + ID_LENGTH + width
+    used = np.concatenate([[0], np.cumsum(lead + 1 + _RECORD_HEADER + ID_LENGTH + width)])
 
-    page = np.repeat(np.arange(counts.size, dtype=np.int64), counts)
+    every = np.arange(counts.size, dtype=np.int64)
     first = np.cumsum(counts) - counts
-    used = np.cumsum(size)
-    before = np.concatenate([[0], used])[first]
-    start = (page + 1) * page_size - (used - before[page])
-    pointer = start - page * page_size
-    slot = page * page_size + head + 2 * (np.arange(rowids.size) - first[page])
-    flat[slot] = pointer >> 8
-    flat[slot + 1] = pointer & 0xFF
+    content = page_size - (used[first + counts] - used[first])  # where a page's last entry begins
+    # Entries lie in a page from its end on, so the first one's last byte is the page's.
+    start = np.repeat((every + 1) * page_size + used[first], counts) - used[1:]
+    pointers = flat.view(">u2")
+    before = np.repeat((every * page_size + head) // 2 - first, counts)
+    pointers[before + np.arange(rowids.size)] = start & (page_size - 1)
 
     left = None
     if children is not None:
@@ -133,27 +133,27 @@ def _fill(
         is_right[np.cumsum(counts + 1) - 1] = True
         left = children[~is_right]
         pages[:, 8:12] = _be32(children[is_right])
-    ids = make_ids(prefix, rowids)
-    for each in np.unique(width).tolist():
-        these = np.flatnonzero(width == each)
-        cells = np.empty((these.size, lead + 1 + _RECORD_HEADER + ID_LENGTH + each), np.uint8)
+    digits = id_digits(rowids)
+    edges = [0, *(np.flatnonzero(np.diff(width)) + 1).tolist(), width.size]
+    for begin, end in itertools.pairwise(edges):  # entries of one width: rowids ascend
+        if begin == end:
+            continue
+        these, each = slice(begin, end), int(width[begin])
+        head_of_entry = [_RECORD_HEADER + ID_LENGTH + each, _RECORD_HEADER, ID_SERIAL, 0, *prefix]
+        cells = np.empty((end - begin, lead + 1 + _RECORD_HEADER + ID_LENGTH + each), np.uint8)
         if left is not None:
             cells[:, :4] = _be32(left[these])
-        cells[:, lead] = _RECORD_HEADER + ID_LENGTH + each
-        cells[:, lead + 1] = _RECORD_HEADER
-        cells[:, lead + 2] = ID_SERIAL
+        cells[:, lead : lead + len(head_of_entry)] = head_of_entry
         cells[:, lead + 3] = rowid_serials(rowids[these], width[these])
-        cells[:, lead + 4 : lead + 4 + ID_LENGTH] = ids[these]
+        behind = lead + 4 + ID_LENGTH
+        cells[:, behind - digits.shape[1] : behind] = digits[these]
         octets = rowids[these].astype(">i8").view(np.uint8).reshape(-1, 8)
-        cells[:, lead + 4 + ID_LENGTH :] = octets[:, 8 - each :]
+        cells[:, behind:] = octets[:, 8 - each :]
         spans = np.ndarray(
             (flat.size - cells.shape[1] + 1,), f"V{cells.shape[1]}", flat.data, strides=(1,)
         )
         spans[start[these]] = cells.view(spans.dtype).reshape(-1)
 
-    content = np.full(counts.size, page_size, np.int64)
-    last = np.cumsum(counts) - 1
-    content[counts > 0] = pointer[last[counts > 0]]
     pages[:, 0] = INDEX_LEAF if children is None else INDEX_INTERIOR
     pages[:, 3], pages[:, 4] = counts >> 8, counts & 0xFF
     pages[:, 5], pages[:, 6] = (content >> 8) & 0xFF, content & 0xFF

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pages.btree import (
+    SIZES,
     Bytes,
     Ints,
     ReadPages,
@@ -157,27 +158,52 @@ def read_fields(rows: Rows, columns: Iterable[int]) -> dict[int, Field]:
 
     Raises `Unbuildable` where a record is none.
     """
-    data = rows.data
+    wanted = set(columns)
+    data, ends = rows.data, rows.ends
     header, types = varints(data, rows.at)
     body = at = rows.at + header
-    if bool((header < 1).any()) or bool((body > rows.ends).any()):
+    if bool((header < 1).any()) or bool((body > ends).any()):
         raise Unbuildable
-    wanted = set(columns)
+    plain = _types(data, rows.at, header)
     fields = {}
     for column in range(max(wanted, default=-1) + 1):
-        lacking = types >= body  # the row was written before the table had the column
-        serial, behind = varints(data, types)
-        if bool(lacking.any()):
-            serial, behind = np.where(lacking, 0, serial), np.where(lacking, types, behind)
-        types = behind
-        length = serial_sizes(serial)
+        if plain is not None:
+            serial, length = _plain(plain, column)
+        else:
+            lacking = types >= body  # the row was written before the table had the column
+            serial, behind = varints(data, types)
+            if bool(lacking.any()):
+                serial, behind = np.where(lacking, 0, serial), np.where(lacking, types, behind)
+            if bool((serial < 0).any()):
+                raise Unbuildable
+            types, length = behind, serial_sizes(serial)
         behind = at + length
-        if bool((serial < 0).any()) or bool((behind > rows.ends).any()):
+        if bool((behind > ends).any()):
             raise Unbuildable
         if column in wanted:
             fields[column] = Field(at, length, serial)
         at = behind
     return fields
+
+
+def _types(data: Bytes, at: Ints, header: Ints) -> Bytes | None:
+    """The types of all columns, shape (columns, rows), or None where one takes several bytes.
+
+    Nor are there any where rows have not all as many columns.
+    """
+    if not at.size or int(header.max()) != int(header.min()) or int(header[0]) >= 0x80:
+        return None
+    length = int(header[0])
+    types = np.ascontiguousarray(spans(data, length)[at].view(np.uint8).reshape(-1, length).T[1:])
+    return types if bool((types < 0x80).all()) else None
+
+
+def _plain(types: Bytes, column: int) -> tuple[Ints, Ints]:
+    """The types of a column, and how many bytes its values take."""
+    if column < types.shape[0]:
+        return types[column].astype(np.int64), SIZES[types[column]]
+    lacking = np.zeros(types.shape[1], np.int64)  # written before the table had the column
+    return lacking, lacking
 
 
 def entry_fields(data: Bytes, at: Ints, columns: int) -> list[Field]:

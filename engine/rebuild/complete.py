@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -73,14 +72,8 @@ def plan_primary_key(runs: Runs, page_size: int) -> Tree:
 
 def write_primary_key(pages: Pages, tree: Tree, runs: Runs, prefix: bytes, numbers: Ints) -> None:
     """Write the primary key's index to the pages `numbers`, its root the last."""
-    with ThreadPoolExecutor(1, "write-index") as pool:  # some pages are written, more are built
-        writing: Future[None] | None = None
-        for own, built in build_index(tree, runs, prefix, numbers):
-            if writing is not None:
-                writing.result()
-            writing = pool.submit(pages.write, own, built)
-        if writing is not None:
-            writing.result()
+    for own, built in build_index(tree, runs, prefix, numbers):
+        pages.write(own, built)
 
 
 def _build_others(
@@ -183,37 +176,49 @@ def _without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute(statement)
 
 
+def check_all(pages: Pages, rows: int, *, indexes: bool = False) -> None:
+    """`check_rows`, and `check_trees` or, with `indexes`, `check_indexes`."""
+    with pages.connect() as connection:
+        _check_rows(connection, rows)
+        _check(connection, "integrity_check" if indexes else "quick_check")
+
+
 def check_trees(pages: Pages) -> None:
     """Check that the b-trees of a finished database are sound. Raises `NotCanonical`."""
-    _check(pages, "quick_check")
+    with pages.connect() as connection:
+        _check(connection, "quick_check")
 
 
 def check_indexes(pages: Pages) -> None:
     """`check_trees`, and every index against its table, which takes longer."""
-    _check(pages, "integrity_check")
-
-
-def _check(pages: Pages, pragma: str) -> None:
     with pages.connect() as connection:
-        connection.execute("PRAGMA cell_size_check = ON")
-        if pragma == "integrity_check":  # it looks through an index at random
-            connection.execute("PRAGMA cache_size = -32768")
-        verdict = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(3)")]
-        if verdict != ["ok"]:
-            raise NotCanonical("SQLite finds it malformed: " + "; ".join(verdict)[:300])
+        _check(connection, "integrity_check")
 
 
 def check_rows(pages: Pages, rows: int) -> None:
     """Check that a table and its primary key both have `rows` entries. Raises `NotCanonical`."""
     with pages.connect() as connection:
-        counts = {connection.execute("SELECT count(*) FROM data NOT INDEXED").fetchone()[0]}
-        for (name,) in connection.execute(
-            "SELECT name FROM pragma_index_list('data') WHERE origin = 'pk' AND partial = 0"
-        ).fetchall():
-            counts.add(_entries(connection, name))
-        if counts != {rows}:
-            found = " and ".join(str(count) for count in sorted(counts))
-            raise NotCanonical(f"it has {found} rows where the backup has {rows}")
+        _check_rows(connection, rows)
+
+
+def _check(connection: sqlite3.Connection, pragma: str) -> None:
+    connection.execute("PRAGMA cell_size_check = ON")
+    if pragma == "integrity_check":  # it looks through an index at random
+        connection.execute("PRAGMA cache_size = -32768")
+    verdict = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(3)")]
+    if verdict != ["ok"]:
+        raise NotCanonical("SQLite finds it malformed: " + "; ".join(verdict)[:300])
+
+
+def _check_rows(connection: sqlite3.Connection, rows: int) -> None:
+    counts = {connection.execute("SELECT count(*) FROM data NOT INDEXED").fetchone()[0]}
+    for (name,) in connection.execute(
+        "SELECT name FROM pragma_index_list('data') WHERE origin = 'pk' AND partial = 0"
+    ).fetchall():
+        counts.add(_entries(connection, name))
+    if counts != {rows}:
+        found = " and ".join(str(count) for count in sorted(counts))
+        raise NotCanonical(f"it has {found} rows where the backup has {rows}")
 
 
 def _entries(connection: sqlite3.Connection, index: str) -> int:

@@ -20,6 +20,7 @@ from engine.pages.header import NotCanonical, lock_page_of
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.rebuild.child import create_file, setup
 from engine.rebuild.complete import (
+    check_all,
     check_indexes,
     check_rows,
     check_trees,
@@ -51,29 +52,24 @@ def rebuild(job: Rebuild) -> None:
     Raises `RepositoryDamaged`, naming it, where that cannot be done.
     """
     pages = _made(job)
-    with named(job):
-        check_trees(pages)
     setup.write_behind(Path(job.path), pages.data)
 
 
 def prove(job: Rebuild) -> None:
     """Make a small database in memory as `rebuild` does, check all of it, and keep nothing."""
-    pages = _made(job)
-    with named(job):
-        check_indexes(pages)
+    _made(job, indexes=True)
 
 
 def rebuild_in_scratch(job: Rebuild) -> None:
     """Make a small database as `rebuild` does, in a file that is read and removed soon."""
     pages = _made(job)
-    with named(job):
-        check_trees(pages)
     path = Path(job.path)
     create_file(path, 0)
     _write(path, pages.data.data, 0)
 
 
-def _made(job: Rebuild) -> PagesInMemory:
+def _made(job: Rebuild, *, indexes: bool = False) -> PagesInMemory:
+    """A small database, checked; with `indexes`, these against the table, too."""
     image = job.image
     with named(job):
         _, runs = _renewed_pages(job, 1, image.page_count)
@@ -87,7 +83,7 @@ def _made(job: Rebuild) -> PagesInMemory:
                 _renewed_pages(job, 1, image.page_count)
                 pages = PagesInMemory(setup.buffer[: image.size], image.page_size)
                 renew_by_sql(pages, job.prefix)
-        check_rows(pages, job.rows)
+        check_all(pages, job.rows, indexes=indexes)
     return pages
 
 
