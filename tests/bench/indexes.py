@@ -44,7 +44,7 @@ from engine.rebuild.gathering import STAYED
 from engine.rebuild.pages import PagesInMemory
 from engine.rebuild.tasks import is_small
 from engine.repository.manifest import Image
-from engine.repository.packs import FRAME_SIZE
+from engine.repository.packs import COMPRESSION, FRAME_SIZE
 from engine.repository.repository import CHUNK_SIZE
 
 P = ParamSpec("P")
@@ -81,7 +81,7 @@ class Stored:
                 self.names.add(name)
                 chunks.append(chunk)
         new = np.concatenate(chunks) if chunks else np.empty(0, np.uint8)
-        press = zstandard.ZstdCompressor(level=1)
+        press = zstandard.ZstdCompressor(compression_params=COMPRESSION)
         return sum(
             len(press.compress(new[at : at + FRAME_SIZE].data))
             for at in range(0, new.size, FRAME_SIZE)

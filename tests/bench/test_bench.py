@@ -110,6 +110,13 @@ def test_looking_inside_and_comparing_are_measured_and_right(tmp_path: Path) -> 
     assert printed[1].startswith("two days of 9 MB, 40 new rows: engine ")
 
 
+def test_other_forms_of_what_is_stored_have_their_gain_and_price(tmp_path: Path) -> None:
+    printed = run("forms.py", "--size-mb", "2", "--work", str(tmp_path)).splitlines()
+    share = {line[:30].strip(): float(line[30:38].rstrip("% ")) for line in printed[2:]}
+    assert len(share) == 5
+    assert share["columns apart"] < share["as it is"] == 100
+
+
 def test_every_index_has_its_costs(tmp_path: Path) -> None:
     printed = run("indexes.py", "--size-mb", "2", "--shape", "one", "--work", str(tmp_path))
     table = [line.split() for line in printed.splitlines()[3:]]
