@@ -21,7 +21,7 @@ VERSION = 1
 HEAD = MAGIC + bytes([VERSION])
 NAME_LENGTH = 16  # bytes of a chunk's name
 FRAME_SIZE = 256 * 1024  # bytes of chunks after which a frame is closed
-PACK_SIZE = 16 << 20  # sealed bytes after which a pack is closed; never above 32 MiB
+PACK_SIZE = 8 << 20  # sealed bytes after which a pack is closed; never above 32 MiB
 # zstd's level 1, but with a window below 19 bits, for which zstd searches without branches, and a
 # hash table that stays in the processor's first cache: a quarter less time, and as small.
 COMPRESSION = zstandard.ZstdCompressionParameters.from_level(
