@@ -34,7 +34,10 @@ class Tree:
 
 def be16(flat: Bytes, at: Ints) -> Ints:
     """Big-endian 16-bit numbers at the offsets `at`."""
-    return (flat[at].astype(np.int64) << 8) | flat[at + 1]
+    high = flat[at].astype(np.int64)
+    high <<= 8
+    high |= flat[at + 1]
+    return high
 
 
 def be32(flat: Bytes, at: Ints) -> Ints:
@@ -44,20 +47,24 @@ def be32(flat: Bytes, at: Ints) -> Ints:
 
 def varints(flat: Bytes, at: Ints) -> tuple[Ints, Ints]:
     """The varints at the offsets `at`: their values, and the offsets just behind them."""
-    first = flat[at]
-    value = (first & 0x7F).astype(np.int64)
+    byte = flat[at]
+    value = (byte & 0x7F).astype(np.int64)
     end = at + 1
-    going = np.flatnonzero(first >= 0x80)
+    # Most often they are all of one length: then nothing has to be picked out.
+    going: Ints | slice = slice(None)
     for position in range(1, 9):
-        if not going.size:
-            break
-        byte = flat[at[going] + position]
+        longer = byte >= 0x80
+        if not longer.all():
+            where = np.flatnonzero(longer)
+            if not where.size:
+                break
+            going = where if isinstance(going, slice) else going[where]
+        byte = flat[end[going]]
         if position == 8:
             value[going] = (value[going] << 8) | byte
         else:
             value[going] = (value[going] << 7) | (byte & 0x7F)
         end[going] += 1
-        going = going[byte >= 0x80]
     return value, end
 
 
@@ -71,14 +78,14 @@ def cell_starts(flat: Bytes, page_size: int, pages: Ints, header: int) -> tuple[
     counts = be16(flat, base + 3)
     if counts.size and int(counts.max()) * 2 + header > page_size:
         raise NotCanonical("a b-tree page claims more cells than it can hold")
-    total = int(counts.sum())
     first = np.cumsum(counts) - counts
-    within = np.arange(total, dtype=np.int64) - np.repeat(first, counts)
-    page_base = np.repeat(base, counts)
-    pointers = be16(flat, page_base + header + within * 2)
-    if total and (int(pointers.min()) < header or int(pointers.max()) >= page_size):
+    at = np.repeat(base + header - 2 * first, counts)
+    at += np.arange(0, 2 * at.size, 2)
+    pointers = be16(flat, at)
+    if at.size and (int(pointers.min()) < header or int(pointers.max()) >= page_size):
         raise NotCanonical("a cell pointer leads outside its page")
-    return page_base + pointers, counts
+    pointers += np.repeat(base, counts)
+    return pointers, counts
 
 
 def walk(read: ReadPages, root: int, page_count: int, *, index: bool) -> Tree:
@@ -249,6 +256,8 @@ def local_payload(payload: Ints, page_size: int, most: int | None = None) -> Int
     `most` is another limit than that of a table's leaf: an index has its own.
     """
     most = page_size - 35 if most is None else most
+    if not payload.size or int(payload.max()) <= most:
+        return payload
     least = (page_size - 12) * 32 // 255 - 23
     spilled = least + (payload - least) % (page_size - 4)
     return np.where(payload <= most, payload, np.where(spilled <= most, spilled, least))
