@@ -8,5 +8,6 @@ SQLite's own description of it (https://www.sqlite.org/fileformat2.html); page n
 - `canonical` plans and makes canonical images: what a backup keeps of a file.
 - `freelist` reads and writes the list of free pages.
 - `ids` writes new ids into table leaves; `index` builds the primary key's index page by page.
-- `records` reads columns of rows, `order` orders rows by them, `secondary` fills other indexes.
+- `records` reads columns of rows and `order` orders rows by them; `entries` makes the entries of
+  other indexes, and `secondary` fills their pages.
 """
