@@ -247,7 +247,7 @@ async def _follow(handle: Handle[T], report: Report, stage: str) -> T:
 
     async def pass_on() -> None:
         async for progress in handle.progress():
-            report(Progress(stage, progress.done, progress.total))
+            report(progress._replace(stage=stage))
 
     passing = asyncio.create_task(pass_on())
     try:

@@ -51,6 +51,7 @@ from engine.repository.repository import Repository, open_repository, repository
 from engine.repository.storage import AlreadyStored, LocalStorage, NotStored, Storage
 from engine.retention import MOST
 from engine.syncing import sync_folder
+from engine.telling import Telling
 
 STAGE = ".recovering"  # where a home is being made
 DONE = ".recovered"  # the same, when all of it is there
@@ -108,6 +109,7 @@ async def recover(
     is there, `NotFound`, `WrongKey`, `Invalid`, `RepositoryDamaged`, `TooNew`, `StorageFailed`.
     """
     who = check_user_name(user) if user is not None else login_name()
+    report = Telling(report).report
     repository, secret = await asyncio.to_thread(_opened, source, key)
     place = Home(home.absolute())  # noqa: ASYNC240 — asks for the current folder, no more
     was_there = await asyncio.to_thread(_claim, place, source)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from engine.engine import Engine
 from engine.errors import Invalid, NotFound, SourceMissing, StorageFailed, Taken, WrongKey
 from engine.health import HealthState
 from engine.home import KEY_FILE
-from engine.model import Encryption, ProjectState, Recovery
+from engine.model import Encryption, Progress, ProjectState, Recovery
 from engine.recovery import DONE, STAGE, needs_key, recover
 from engine.repository.keys import KEY_LENGTH, Keys, new_key, recovery_text
 
@@ -52,10 +53,12 @@ def key_of(world: World) -> str:
     return (world.home / KEY_FILE).read_text().strip()
 
 
-async def recovered(world: World, home: Path) -> Recovery:
+async def recovered(
+    world: World, home: Path, report: Callable[[Progress], None] = lambda _: None
+) -> Recovery:
     repository = world.home / "repository"
     key = key_of(world)
-    return await recover(repository, home, key=key, user=ADMIN, clock=world.now)
+    return await recover(repository, home, key=key, user=ADMIN, clock=world.now, report=report)
 
 
 async def test_a_lost_home_is_made_anew_of_its_repository(world: World, tmp_path: Path) -> None:
@@ -64,8 +67,12 @@ async def test_a_lost_home_is_made_anew_of_its_repository(world: World, tmp_path
         project = (await engine.project("Plant")).id
     source = hashes(world.home)
     new = tmp_path / "new"
-    made = await recovered(world, new)
+    told: list[Progress] = []
+    made = await recovered(world, new, told.append)
     assert hashes(world.home) == source, "what it was made of is left as it is"
+    copying = [each for each in told if each.stage == "copying the repository"]
+    assert copying[-1].done == copying[-1].total > 0
+    assert copying[-1].rate
     (found,) = made.projects
     assert (found.project.id, found.project.name, found.backups) == (project, "Plant", 2)
     assert found.project.state is ProjectState.ABSENT

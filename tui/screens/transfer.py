@@ -133,8 +133,8 @@ class TransferPage(Page[Known]):
         )
         into = "the target" if draft.target is None else cut(draft.target.name, _NAME)
         self._say("by", "and not by id" if draft.by_name else "and not by name")
-        made = "and get new tokens" if draft.create_missing else "and are told"
-        self._say("missing", f"that {into} lacks, {made}")
+        made, left = f"in {into}, with new tokens", f"and name what {into} lacks"
+        self._say("missing", made if draft.create_missing else left)
         for field in ("devices", "variables"):
             self.query_one(f"#{field}").disabled = draft.source is None
         span = draft.span.read(zone)
