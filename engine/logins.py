@@ -74,8 +74,8 @@ class Logins(Session):
     ) -> RemovedKeys:
         """Let `user` in no more: with one of their keys, or with any; gives those that went.
 
-        Their sessions that are open are ended, whichever key they came in with. Raises `NotFound`
-        and what `keys` raises.
+        Their sessions that are open are ended, whichever key they came in with. Raises `NotFound`,
+        what `keys` raises, and `Failed` where the keys are gone but sessions cannot be ended.
         """
         from engine.authorized_keys import AuthorizedKeys
         from engine.model import RemovedKeys

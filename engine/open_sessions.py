@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.authorized_keys import forced_of
+from engine.errors import Failed
 
 _PROCESSES = Path("/proc")
 _PATIENCE = 10.0  # seconds in which a session is to clean up and end
@@ -31,10 +32,17 @@ def end_sessions(whose: Collection[tuple[str, Path]]) -> int:
     """End what is open of users, each with a home; gives how many sessions that were. Blocks.
 
     They end as on SIGTERM: what they wait for is cancelled, and nothing half-made is left. One that
-    does not end in time is killed.
+    does not end in time is killed. Raises `Failed` where this system cannot tell them from others.
     """
     with ExitStack() as held:
-        open_now = list(_open(whose, held))
+        try:
+            open_now = list(_open(whose, held))
+        except OSError as error:
+            raise Failed(
+                f"The sessions that are open cannot be found: {error.strerror}.",
+                hint="Nobody comes in with the removed keys any more. End by hand what is open: "
+                "the processes of backstay session --as USER.",
+            ) from error
         numbers = {each.number for each in open_now}
         # A command that does a job is done by a child, to which the first process passes it on.
         first = [each for each in open_now if each.parent not in numbers]
@@ -51,7 +59,8 @@ def _open(whose: Collection[tuple[str, Path]], held: ExitStack) -> Iterator[_Pro
     wanted = {(user, os.path.realpath(home)) for user, home in whose}
     for folder in _PROCESSES.glob("[0-9]*"):
         number = int(folder.name)
-        with suppress(OSError), ExitStack() as own:  # it has ended, or is somebody else's
+        # It has ended, or is somebody else's.
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError), ExitStack() as own:
             handle = os.pidfd_open(number)
             own.callback(os.close, handle)
             words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")[:-1]
