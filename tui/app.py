@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from datetime import datetime
@@ -338,6 +339,7 @@ async def run_app(
     """Run the app until it is left, and give its exit code. Raises the fault that ended it."""
     app = Backstay(engine, clock, machine=machine, project=project)
     app.end_on_signals()
+    gc.freeze()  # what was loaded lives to the end: to look through it would hold a key for 50 ms
     code = await app.run_async(mouse=mouse)
     if code is not None:  # a screen that was still coming up may have failed because of the end
         return code
