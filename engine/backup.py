@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.changes import find_changes
+from engine.changes import Changes, find_changes
 from engine.handle import Report
 from engine.home import Home
 from engine.model import PATIENCE, Backup, BackupKind, BackupState, LeaveOut, Progress
@@ -78,17 +78,22 @@ async def take_backup(
     Raises `SourceMissing`, `SourceDamaged`, `SettingsInvalid`, `Busy` and `StorageFailed`.
     """
     report(Progress("looking for changes", 0, 0))
-    instance, changes = await asyncio.to_thread(find_changes, request.path, previous)
-    if previous is not None and not changes.anything:
+
+    async def look() -> tuple[Instance, Changes]:
+        return await asyncio.to_thread(find_changes, request.path, previous)
+
+    # Without a last backup everything is read: then children get ready while it is looked at.
+    found = None if previous is None else await look()
+    if previous is not None and found is not None and not found[1].anything:
         report(Progress("finishing", 0, 0))
-        return _unchanged(request, instance, previous)
+        return _unchanged(request, found[0], previous)
     from engine.children import Children
     from engine.reading import Reading
     from engine.snapshot import tasks
 
     scratch = await asyncio.to_thread(home.make_scratch)
     mark_prefix = new_mark_prefix(repository.id)
-    needed = (*tasks.NEEDED, *(tasks.NEEDED_FOR_MAIN if changes.main else ()))
+    needed = (*tasks.NEEDED, *(tasks.NEEDED_FOR_MAIN if found is None or found[1].main else ()))
     async with Children(
         tasks.configure,
         repository,
@@ -98,6 +103,7 @@ async def take_backup(
         preload=needed,
         ahead=2,
     ) as children:
+        instance, changes = await look() if found is None else found
         reading = Reading(
             children,
             instance,
