@@ -12,6 +12,7 @@ from engine.errors import (
     SourceDamaged,
     SourceMissing,
 )
+from engine.names import shown_path
 from engine.project.instance import MAIN_SETTINGS, NO_FILE, Instance, find, remembered
 from engine.repository.manifest import Manifest
 from engine.stamps import is_unchanged
@@ -82,13 +83,13 @@ def _find(path: Path) -> Instance:
         return find(path)
     except SettingsInvalid as error:
         raise SettingsInvalid(
-            f"The settings of the project at {str(path)!r} cannot be used: {error.message}",
+            f"The settings of the project at {shown_path(path)} cannot be used: {error.message}",
             hint="Earlier backups are safe and nothing was changed. Mend the file, then try again.",
         ) from error
     except NotAnInstance as error:
         if not (path / MAIN_SETTINGS).exists():
             raise SourceMissing(
-                f"{str(path / MAIN_SETTINGS)!r} is missing.",
+                f"{shown_path(path / MAIN_SETTINGS)} is missing.",
                 hint="Earlier backups are safe. Bring the file back (is a disk not mounted?), then "
                 "try again.",
             ) from error

@@ -22,6 +22,7 @@ from engine.model import (
     Thing,
     Things,
 )
+from engine.names import shown
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 
@@ -153,7 +154,7 @@ def _pairs(
         if before is None or before.image is None or after.image is None:
             continue
         if not _is_same(before.image, after.image):
-            what = f"Device {after.name!r} ({key})"
+            what = f"Device {shown(after.name)} ({key})"
             yield key, Pair(before.image, after.image, before.rows, after.rows, what)
 
 

@@ -79,7 +79,7 @@ class Inside(Backups):
                 f"{entry.missing.rstrip('.')}.",
                 hint="Nothing was changed. Other backups of the project may have it.",
             )
-        what = f"Device {entry.name!r} ({entry.id})"
+        what = f"Device {shown(entry.name)} ({entry.id})"
         answer = await asyncio.to_thread(
             read_rows, self._repository, entry.image, entry.rows, question, what
         )

@@ -23,7 +23,7 @@ from engine.errors import (
     WrongKey,
 )
 from engine.model import Encryption
-from engine.names import word
+from engine.names import shown, word
 from engine.private import check_private, read_private
 from engine.repository.keys import new_key, parse_recovery_text, recovery_text
 from engine.repository.repository import (
@@ -122,7 +122,7 @@ class Home(NamedTuple):
             if REPOSITORY in strange:
                 raise self._lost_catalog()
             raise Taken(
-                f"{self.path} is not a home and not empty: it holds {strange[0]!r}"
+                f"{self.path} is not a home and not empty: it holds {shown(strange[0])}"
                 + (f" and {len(strange) - 1} more." if len(strange) > 1 else "."),
                 hint=_OTHER_FOLDER,
             )

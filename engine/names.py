@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from pathlib import Path
 
 from engine.errors import Invalid
 
 LONGEST_NAME = 60  # characters, after normalisation
+LONGEST_PATH = 4096  # characters that Linux takes
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _FORBIDDEN_SIGNS = "/\\@"
@@ -42,6 +44,11 @@ def shown(text: str, longest: int = LONGEST_NAME) -> str:
     """
     cut = text if len(text) <= longest else text[:longest] + "…"
     return f'"{cut}"' if cut.isprintable() else _escaped(text)
+
+
+def shown_path(path: Path) -> str:
+    """A path as `shown` shows a text, but whole: a part of it leads nowhere."""
+    return shown(str(path), LONGEST_PATH)
 
 
 def check_project_name(text: str) -> str:

@@ -103,7 +103,7 @@ class Projects(Session):
         absent = await self._absent(name, instance.root)
         known = await self._catalog.projects.at(instance.root, include_creating=True)
         if known is not None and (absent is None or known.id != absent.id):
-            told = f" as {known.name!r}" if await self._role(known.id) else ""
+            told = f" as {shown(known.name)}" if await self._role(known.id) else ""
             raise Taken(
                 f"{instance.root} is a project of this home already{told}.",
                 hint="Nothing was changed. See your projects with: backstay projects.",
@@ -153,7 +153,7 @@ class Projects(Session):
         backups = len(await self._catalog.backups.list(before.id))
         kept = f"its backups are here again ({backups})" if backups else "it had no backups"
         return (
-            f"This folder was the project {before.name!r} before: {kept}, and everyone who "
+            f"This folder was the project {shown(before.name)} before: {kept}, and everyone who "
             "belonged to it belongs to it again."
         )
 

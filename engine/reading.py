@@ -12,6 +12,7 @@ from engine.children import COUNT, Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import Progress
+from engine.names import shown
 from engine.pages.header import NotCanonical
 from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
@@ -182,7 +183,7 @@ class Reading:
         if not there and not await self._children.run(tasks.device_exists, database, device):
             reason = "It was deleted while the backup was made."
         else:
-            told = SourceDamaged(f"Device {name!r}: {error.message}", hint=error.hint)
+            told = SourceDamaged(f"Device {shown(name)}: {error.message}", hint=error.hint)
             self._damaged.append(told)
         return DeviceEntry(device, name, 0, None, None, None, reason, None)
 
@@ -233,9 +234,10 @@ class Reading:
 def _of_a_damaged_index(device: str, name: str) -> str:
     """The note of a device of which only the table could be kept."""
     return (
-        f"Device {name!r} ({device}): an index of its database is damaged. It is left out of the "
-        "backup, which has all of the device's data, and a restore builds it anew. The device's "
-        "own file stays damaged; a project that is restored from this backup has a sound one."
+        f"Device {shown(name)} ({device}): an index of its database is damaged. It is left out of "
+        "the backup, which has all of the device's data, and a restore builds it anew. The "
+        "device's own file stays damaged; a project that is restored from this backup has a sound "
+        "one."
     )
 
 

@@ -16,6 +16,7 @@ from engine.children import COUNT, Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
+from engine.names import shown
 from engine.project.device_database import create_device_database
 from engine.project.folder import make_folder, make_folders, sync_tree
 from engine.project.identity import Renewed, renew_main, renew_plugin_storage, verify_rows
@@ -175,7 +176,7 @@ class Restoration:
 
     def _missing(self) -> list[str]:
         return [
-            f"Device {device.name!r} ({device.id}) starts without data: {device.missing}"
+            f"Device {shown(device.name)} ({device.id}) starts without data: {device.missing}"
             for device in self._manifest.devices
             if device.image is None
         ]
@@ -311,7 +312,7 @@ class Restoration:
 
 def named(device: DeviceEntry) -> str:
     """How an error names a device."""
-    return f"Device {device.name!r} ({device.id})"
+    return f"Device {shown(device.name)} ({device.id})"
 
 
 def named_plugin(plugin: str) -> str:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from engine.errors import RepositoryDamaged
 from engine.model import HeldItem, MissingCode, NewToken
+from engine.names import shown
 from engine.project.marks import Follower
 from engine.project.quiet import hold
 from engine.project.tables import (
@@ -115,11 +116,11 @@ def verify_rows(connection: sqlite3.Connection, rows: Sequence[tuple[str, int]])
             (found,) = connection.execute(query).fetchone()
         except sqlite3.DatabaseError as error:
             raise RepositoryDamaged(
-                f"The table {name!r} of data.db cannot be read: {error}."
+                f"The table {shown(name)} of data.db cannot be read: {error}."
             ) from error
         if found != expected:
             raise RepositoryDamaged(
-                f"The table {name!r} of data.db has {found} rows; {expected} were backed up."
+                f"The table {shown(name)} of data.db has {found} rows; {expected} were backed up."
             )
 
 
@@ -226,9 +227,10 @@ def _follow_row(
     if follow.blanked > blanked:
         name = table.place("name")
         called = as_text(row[name - len(table.row) + len(columns)]) if name is not None else None
+        which = f", {shown(called)}," if called else ""
         notes.append(
-            f"A row of {table.name!r}{f', {called!r},' if called else ''} named a token that the "
-            "new project does not have; it is empty there now."
+            f"A row of {shown(table.name)}{which} named a token that the new project does not "
+            "have; it is empty there now."
         )
 
 
@@ -245,7 +247,7 @@ def _clear_analyses(
         if script or program:
             missing.append(MissingCode(identity or "", name or "", script or program or ""))
         if script and program:
-            notes.append(f"The analysis {name or ''!r} was run by {program!r}.")
+            notes.append(f"The analysis {shown(name or '')} was run by {shown(program)}.")
     _clear(connection, table, ("file_path", "binary_path"))
     return tuple(missing)
 

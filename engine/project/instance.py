@@ -14,6 +14,7 @@ from engine.errors import (
     SourceMissing,
     StorageFailed,
 )
+from engine.names import shown, shown_path
 from engine.project import yaml_file
 
 MAIN_SETTINGS = "tagocore.yml"
@@ -69,7 +70,7 @@ def names_file(device_id: str) -> bool:
 
 def names_no_file(device_id: str) -> str:
     """What is wrong with a device whose id cannot be that."""
-    return f"{NO_FILE} {device_id[:80]!r}, which names no file of a device of its own."
+    return f"{NO_FILE} {shown(device_id, 80)}, which names no file of a device of its own."
 
 
 def find(path: Path) -> Instance:
@@ -84,7 +85,7 @@ def find(path: Path) -> Instance:
         return _describe(root)
     except OSError as error:
         raise StorageFailed(
-            f"{str(root)!r} cannot be read: {error.strerror}.",
+            f"{shown_path(root)} cannot be read: {error.strerror}.",
             hint="Nothing was changed. Let the user that runs Backstay read the project's folder.",
         ) from error
 
@@ -117,7 +118,7 @@ def _describe(root: Path) -> Instance:
         text = yaml_file.read_text(root / MAIN_SETTINGS, root, MAIN_SETTINGS)
     except FileNotFoundError:
         raise NotAnInstance(
-            f"{str(root)!r} is not a TagoCore instance: it holds no tagocore.yml."
+            f"{shown_path(root)} is not a TagoCore instance: it holds no tagocore.yml."
         ) from None
     settings = yaml_file.parse(text, MAIN_SETTINGS)
     plugin = _sqlite_plugin(settings, root)
@@ -147,29 +148,31 @@ def _root(path: Path) -> Path:
         if root.is_dir():
             return root
     except FileNotFoundError:
-        raise SourceMissing(f"There is nothing at {str(path)!r}.", hint=_MISSING_HINT) from None
+        raise SourceMissing(
+            f"There is nothing at {shown_path(path)}.", hint=_MISSING_HINT
+        ) from None
     except (OSError, RuntimeError, ValueError) as error:
-        raise NotAnInstance(f"{str(path)[:200]!r} cannot be opened as a folder.") from error
-    raise NotAnInstance(f"{str(path)!r} is neither a folder nor a tagocore.yml.")
+        raise NotAnInstance(f"{shown(str(path), 200)} cannot be opened as a folder.") from error
+    raise NotAnInstance(f"{shown_path(path)} is neither a folder nor a tagocore.yml.")
 
 
 def _sqlite_plugin(settings: yaml_file.Mapping, root: Path) -> str:
     chosen = settings.get("database_plugin")
     if chosen is None or chosen == "":
         raise NotAnInstance(
-            f"tagocore.yml in {str(root)!r} names no database plugin: this instance was never set "
-            "up, or gets its database from an environment variable, which Backstay cannot see."
+            f"tagocore.yml in {shown_path(root)} names no database plugin: this instance was never "
+            "set up, or gets its database from an environment variable, which Backstay cannot see."
         )
     plugin, _, module = str(chosen).partition(":")
     if module != "sqlite":
         raise NotAnInstance(
-            f"The database plugin of {str(root)!r} is {str(chosen)[:80]!r}. Backstay backs up "
-            "TagoCore on SQLite; PostgreSQL and other databases are not supported yet."
+            f"The database plugin of {shown_path(root)} is {shown(str(chosen), 80)}. Backstay "
+            "backs up TagoCore on SQLite; PostgreSQL and other databases are not supported yet."
         )
     if not _SAFE_NAME.fullmatch(plugin):
         raise SettingsInvalid(
-            f"tagocore.yml: database_plugin is {str(chosen)[:80]!r}; expected is a plugin's id, "
-            "then ':sqlite'."
+            f"tagocore.yml: database_plugin is {shown(str(chosen), 80)}; expected is a plugin's "
+            "id, then :sqlite."
         )
     return plugin
 
@@ -182,7 +185,7 @@ def _port(settings: yaml_file.Mapping) -> int:
     if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
         return int(text)
     raise SettingsInvalid(
-        f"tagocore.yml: port is {str(port)[:40]!r}; allowed is a number from 1 to 65535."
+        f"tagocore.yml: port is {shown(str(port), 40)}; allowed is a number from 1 to 65535."
     )
 
 
@@ -194,23 +197,24 @@ def _database(root: Path, plugin: str, notes: list[str]) -> Path:
         if not stored.resolve().is_relative_to(root):
             also = "; the data.db beside settings.yml is not used" if _is_database(beside) else ""
             notes.append(
-                f"settings.yml names {str(stored)!r}, outside this folder: TagoCore works on that "
-                f"database, so that one is backed up{also}."
+                f"settings.yml names {shown_path(stored)}, outside this folder: TagoCore works on "
+                f"that database, so that one is backed up{also}."
             )
         return stored
     if not _is_database(beside):
-        where = f"neither {str(stored)!r}, as settings.yml says, nor" if stored else "no"
+        where = f"neither {shown_path(stored)}, as settings.yml says, nor" if stored else "no"
         raise SourceMissing(
-            f"The main database of {str(root)!r} is missing: there is {where} {str(beside)!r}.",
+            f"The main database of {shown_path(root)} is missing: there is {where} "
+            f"{shown_path(beside)}.",
             hint=_MISSING_HINT,
         )
     if stored is not None:
-        why = f"settings.yml names {str(stored)!r}, which is not there"
+        why = f"settings.yml names {shown_path(stored)}, which is not there"
     elif (folder / PLUGIN_SETTINGS).exists():
         why = "settings.yml names no database"
     else:
         why = f"There is no settings.yml in {PLUGIN_FILES}/{plugin}"
-    notes.append(f"{why}; using {str(beside)!r}.")
+    notes.append(f"{why}; using {shown_path(beside)}.")
     return beside
 
 
@@ -246,12 +250,12 @@ def _is_database(path: Path) -> bool:
         return False
     except OSError as error:
         raise StorageFailed(
-            f"The main database {str(path)[:200]!r} cannot be reached: {error.strerror}.",
+            f"The main database {shown(str(path), 200)} cannot be reached: {error.strerror}.",
             hint="Nothing was changed. Let the user that runs Backstay read it.",
         ) from error
     if not stat.S_ISREG(mode):
         raise NotAnInstance(
-            f"The main database should be at {str(path)!r}, but that is not a regular file."
+            f"The main database should be at {shown_path(path)}, but that is not a regular file."
         )
     return True
 
@@ -261,7 +265,7 @@ def _beside(name: str, plugin_folder: Path, database: Path, notes: list[str]) ->
     usual, other = plugin_folder / name, database.parent / name
     if usual.is_dir() or usual == other or not other.is_dir():
         return usual
-    notes.append(f"The folder {name} is not in the plugin's folder; using {str(other)!r}.")
+    notes.append(f"The folder {name} is not in the plugin's folder; using {shown_path(other)}.")
     return other
 
 
@@ -290,5 +294,5 @@ def _plugin_settings(root: Path, notes: list[str]) -> list[str]:
         if _SAFE_NAME.fullmatch(name) and file.resolve().is_relative_to(root):
             found.append(f"{PLUGIN_FILES}/{name}/{PLUGIN_SETTINGS}")
         else:
-            notes.append(f"The settings in {PLUGIN_FILES}/{name!r} are not backed up.")
+            notes.append(f"The settings in {shown(f'{PLUGIN_FILES}/{name}')} are not backed up.")
     return found

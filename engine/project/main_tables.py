@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.errors import Busy, NotAnInstance, SourceDamaged, StorageFailed
+from engine.names import shown_path
 from engine.project.tables import as_text, primary_code, read_text
 
 BUSY_MILLISECONDS = 5000
@@ -59,7 +60,7 @@ def check_tables(database: Path) -> tuple[str, ...]:
         return (_LEFT_IN_CHANGE,)
     if missing:
         raise NotAnInstance(
-            f"{str(database)!r} is not TagoCore's: it lacks the tables {', '.join(missing)}."
+            f"{shown_path(database)} is not TagoCore's: it lacks the tables {', '.join(missing)}."
         )
     return ()
 
@@ -68,14 +69,16 @@ def _refuse(database: Path, error: sqlite3.DatabaseError) -> None:
     """Raise what the owner should read, unless the file may only need mending."""
     code = primary_code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        raise Busy(f"{str(database)!r} was locked by another program for 5 seconds.") from error
+        raise Busy(
+            f"{shown_path(database)} was locked by another program for 5 seconds."
+        ) from error
     effective = os.access in os.supports_effective_ids
     if not os.access(database, os.R_OK, effective_ids=effective):
         raise StorageFailed(
-            f"The main database {str(database)!r} may not be read.",
+            f"The main database {shown_path(database)} may not be read.",
             hint="Nothing was changed. Let the user that runs Backstay read it.",
         ) from error
     if code == sqlite3.SQLITE_NOTADB:
-        raise NotAnInstance(f"{str(database)!r} is not a SQLite database.") from error
+        raise NotAnInstance(f"{shown_path(database)} is not a SQLite database.") from error
     if code not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        raise SourceDamaged(f"{str(database)!r} cannot be read: {error}.") from error
+        raise SourceDamaged(f"{shown_path(database)} cannot be read: {error}.") from error

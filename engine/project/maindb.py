@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.names import shown
 from engine.project.instance import names_file
 from engine.project.marks import Scrubber
 from engine.project.table_copy import copy_tables
@@ -89,7 +90,7 @@ def copy_main(source: sqlite3.Connection, target: Path, mark_prefix: str) -> Mai
     counts = {name.lower(): count for name, count in copied.rows}
     notes += (f"The {what} is not in the backup." for what in copied.left_out)
     notes += (
-        f"The table {name!r} is none of TagoCore's own; it is in the backup with {count} rows."
+        f"The table {shown(name)} is none of TagoCore's own; it is in the backup with {count} rows."
         for name, count in copied.rows
         if name.lower() not in _KNOWN_TABLES
     )
@@ -188,7 +189,7 @@ def _without_lost_fallbacks(
         if lost:
             called = as_text(row[name]) if name is not None else None
             notes.append(
-                f"The action {called or ''!r} has a fallback token that no device has; "
+                f"The action {shown(called or '')} has a fallback token that no device has; "
                 "it is not in the backup."
             )
     return changed

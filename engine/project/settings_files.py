@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.errors import RepositoryDamaged, SettingsInvalid, SourceMissing, StorageFailed
 from engine.model import QuietItem
+from engine.names import shown, shown_path
 from engine.project import yaml_file
 from engine.project.instance import MAIN_SETTINGS, PLUGIN_FILES, PLUGIN_SETTINGS, Instance
 
@@ -58,7 +59,7 @@ def collect(instance: Instance, scrub: Change) -> tuple[SettingsFile, ...]:
         try:
             text = yaml_file.read_text(instance.root / name, instance.root, name)
         except FileNotFoundError:
-            raise SourceMissing(f"{name} in {str(instance.root)!r} has just gone.") from None
+            raise SourceMissing(f"{name} in {shown_path(instance.root)} has just gone.") from None
         yaml_file.parse(text, name)  # what does not parse now could not be restored either
         files.append(SettingsFile(name, scrub(text)))
     return tuple(files)
@@ -105,7 +106,8 @@ def _parsed(file: SettingsFile, follow: Change) -> yaml_file.Mapping:
     """The content of a file whose path is one that we write; nothing else may be put on disk."""
     if file.path != MAIN_SETTINGS and not _PLUGIN_FILE.fullmatch(file.path):
         raise RepositoryDamaged(
-            f"The backup holds a settings file with a path that is not allowed: {file.path[:80]!r}."
+            "The backup holds a settings file with a path that is not allowed: "
+            f"{shown(file.path, 80)}."
         )
     try:
         content = yaml_file.parse(file.text, file.path)
@@ -193,7 +195,7 @@ def _outside(moved: Mapping[str, yaml_file.Mapping], root: Path | None) -> list[
             inside = root is not None and Path(text).is_relative_to(root)
             if text.startswith("/") and "\n" not in text and not inside:
                 notes.append(
-                    f"{path} names {text[:200]!r}, outside the new project: look whether both "
+                    f"{path} names {shown(text, 200)}, outside the new project: look whether both "
                     "projects may use it."
                 )
             return text
@@ -218,4 +220,4 @@ def _write(folder: Path, path: str, text: str) -> None:
             file.flush()
             os.fsync(handle)
     except OSError as error:
-        raise StorageFailed(f"{str(target)!r} cannot be written: {error.strerror}.") from error
+        raise StorageFailed(f"{shown_path(target)} cannot be written: {error.strerror}.") from error

@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from engine.errors import StorageFailed
+from engine.names import shown, shown_path
 from engine.project.tables import (
     BrokenText,
     Row,
@@ -87,7 +88,7 @@ def _create(target: Path) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise StorageFailed(f"{str(target)!r} cannot be made: {error.strerror}.") from error
+        raise StorageFailed(f"{shown_path(target)} cannot be made: {error.strerror}.") from error
 
 
 def _prepare(source: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
@@ -116,7 +117,7 @@ def _copy_schema(source: sqlite3.Connection, fresh: sqlite3.Connection) -> tuple
         if checked_name(sql).startswith(_KEPT):
             fresh.execute(sql)
         else:
-            left_out.append(f"{'virtual ' if kind == 'table' else ''}{kind} {name!r}")
+            left_out.append(f"{'virtual ' if kind == 'table' else ''}{kind} {shown(name)}")
     return tuple(left_out)
 
 

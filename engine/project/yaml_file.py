@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from engine.errors import SettingsInvalid, StorageFailed
+from engine.names import shown_path
 
 LIMIT = 1024 * 1024  # bytes; a real settings file has some hundreds
 _DEPTH = 64
@@ -28,7 +29,7 @@ def read_text(path: Path, root: Path, name: str) -> str:
     """
     try:
         if not path.resolve(strict=True).is_relative_to(root):
-            raise SettingsInvalid(f"{name} is a link that leads out of {str(root)!r}.")
+            raise SettingsInvalid(f"{name} is a link that leads out of {shown_path(root)}.")
         # O_NONBLOCK: a pipe in its place must not hold us up
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
@@ -40,7 +41,7 @@ def read_text(path: Path, root: Path, name: str) -> str:
     except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
         reason = getattr(error, "strerror", None) or "links that go in a circle"
         raise StorageFailed(
-            f"{name} in {str(root)!r} cannot be read: {reason}.",
+            f"{name} in {shown_path(root)} cannot be read: {reason}.",
             hint="Nothing was changed. Let the user that runs Backstay read the project's folder.",
         ) from error
     if len(content) > LIMIT:

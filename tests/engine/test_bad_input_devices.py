@@ -353,7 +353,7 @@ async def test_devices_whose_ids_name_no_file_are_named_and_can_be_left_out(
         await adopted(engine, world)
         with pytest.raises(SourceDamaged) as told:
             await backed_up(engine)
-        for each in ("'../../x'", repr(twin)):
+        for each in ('"../../x"', f'"{twin}"'):
             assert each in told.value.message
         assert await engine.backups("Plant") == []
         for _ in range(2):  # also where only a device has changed since

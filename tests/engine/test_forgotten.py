@@ -44,7 +44,7 @@ async def test_the_same_folder_is_the_same_project_again(tmp_path: Path) -> None
         assert again.project.id == project
         assert again.project.name == "Works"
         assert again.project.collaborators == (COLLABORATOR,)
-        assert "'Plant'" in again.notes[0]
+        assert '"Plant"' in again.notes[0]
         assert "backups are here again (1)" in again.notes[0]
         assert [each.id for each in await engine.backups("Works")] == [backup]
         world.now.pass_by(hours=1)

@@ -109,7 +109,7 @@ REPORT = RestoreReport(
         QuietItem("plugin", "custom", "custom", "/srv/plant/plugins/custom"),
     ),
     notes=(
-        "The analysis 'Analysis 1' was run by '/usr/bin/node'.",
+        'The analysis "Analysis 1" was run by "/usr/bin/node".',
         "1 installed plugin starts with the new project: look at the ports and accounts it uses.",
     ),
 )

@@ -118,8 +118,8 @@ def test_references_to_tokens_that_are_gone_are_empty_and_told(tmp_path: Path) -
     assert rows(copy, "SELECT variables FROM analysis") == [('[""]',)]
     told = [note for note in renewed.notes if "empty there now" in note]
     assert len(told) == 2
-    assert any("'Every hour'" in note for note in told)
-    assert any("'Daily report'" in note for note in told)
+    assert any('"Every hour"' in note for note in told)
+    assert any('"Daily report"' in note for note in told)
 
 
 def test_no_mark_is_left_in_any_row(tmp_path: Path) -> None:
@@ -247,10 +247,10 @@ def test_rows_are_verified_against_those_of_the_backup(tmp_path: Path) -> None:
     renew_main(tmp_path / "restored.db", PREFIX)
     with closing(sqlite3.connect(tmp_path / "restored.db", isolation_level=None)) as restored:
         verify_rows(restored, facts.rows)
-        with pytest.raises(RepositoryDamaged, match=r"'gone' of data.db cannot be read"):
+        with pytest.raises(RepositoryDamaged, match=r'"gone" of data.db cannot be read'):
             verify_rows(restored, (("gone", 1),))
         restored.execute("DELETE FROM device_params WHERE rowid = 1")
         with pytest.raises(
-            RepositoryDamaged, match=r"'device_params' of data.db has 1 rows; 2 were"
+            RepositoryDamaged, match=r'"device_params" of data.db has 1 rows; 2 were'
         ):
             verify_rows(restored, facts.rows)

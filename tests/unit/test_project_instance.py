@@ -68,7 +68,7 @@ def test_a_stored_path_that_is_not_there_is_told_and_the_file_beside_is_used(fol
     assert found.database == plugin_folder(folder) / "data.db"
     (note,) = found.notes
     assert note.startswith(
-        f"settings.yml names '/nonexistent/tagocore/PluginFiles/{PLUGIN}/data.db'"
+        f'settings.yml names "/nonexistent/tagocore/PluginFiles/{PLUGIN}/data.db"'
     )
     assert "not there; using" in note
 
@@ -150,7 +150,7 @@ def test_settings_that_lead_out_of_the_folder_are_not_read(folder: Path, tmp_pat
     (other / "settings.yml").symlink_to(secret)
     found = find(folder)
     assert all("other" not in name for name in found.settings)
-    assert any("'other' are not backed up" in note for note in found.notes)
+    assert any('other" are not backed up' in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_settings_linked_to_elsewhere(folder: Path, tmp_path: Path) -> None:
 
 def test_postgresql_is_not_supported_yet(folder: Path) -> None:
     replace(folder / "tagocore.yml", ":sqlite", ":postgres")
-    refused(folder, NotAnInstance, f"'{PLUGIN}:postgres'", "PostgreSQL", "not supported yet")
+    refused(folder, NotAnInstance, f'"{PLUGIN}:postgres"', "PostgreSQL", "not supported yet")
 
 
 def test_no_database_plugin_at_all(folder: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_fallback_token_is_a_mark_and_a_lost_one_is_told(
     facts, raw = hidden(source, target)
     assert GONE.encode() not in raw
     (note,) = facts.notes
-    assert "'Every hour'" in note
+    assert '"Every hour"' in note
     assert GONE not in note
     found = "SELECT name, json_extract(action, '$.fallback_token') FROM action"
     assert rows(target, f"{found} WHERE action LIKE '%fallback%'") == [
@@ -410,7 +410,7 @@ def test_what_could_run_by_itself_is_left_out_and_told(
     )
     assert left_out == []
     assert rows(target, "SELECT count(*) FROM device") == [(4,)]
-    for what in ("view 'spy'", "trigger 'bomb'", "virtual table 'words'"):
+    for what in ('view "spy"', 'trigger "bomb"', 'virtual table "words"'):
         assert any(what in note for note in facts.notes), what
 
 

@@ -129,8 +129,8 @@ def test_paths_under_the_old_folder_move_and_others_are_told(tmp_path: Path) -> 
     ]
     outside = [note for note in written.notes if "outside the new project" in note]
     assert len(outside) == 2
-    assert "'/nonexistent/tagocore-2/files'" in outside[0]
-    assert "'/mnt/files'" in outside[1]
+    assert '"/nonexistent/tagocore-2/files"' in outside[0]
+    assert '"/mnt/files"' in outside[1]
 
 
 def test_a_database_elsewhere_comes_into_the_new_folder(tmp_path: Path) -> None:
