@@ -17,18 +17,10 @@ from engine.pages.header import NotCanonical
 from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
-from engine.snapshot.results import (
-    Begun,
-    Copied,
-    MainRead,
-    Measured,
-    Read,
-    Spooled,
-    Stored,
-    Way,
-)
+from engine.snapshot.results import Begun, Copied, MainRead, Measured, Read, Stored, Way
 
 _NAMED = 10  # devices that an error names one by one
+_AT_ONCE = 2 * COUNT  # files that are under way, and slices of one: they keep the children busy
 
 
 class Sources(NamedTuple):
@@ -81,7 +73,7 @@ class Reading:
         self._chunks: list[bytes] = []  # of every image that was read; measured at the end
         self._notes: list[str] = []
         # What is known of a file that is under way takes memory; so many keep the children busy.
-        self._under_way = asyncio.Semaphore(2 * COUNT)
+        self._under_way = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, mark_prefix: str) -> Sources:
         """Read and store everything that may have changed.
@@ -208,12 +200,18 @@ class Reading:
     async def _read_slices(self, begun: Begun) -> Read:
         """Read a large database. Raises `NotCanonical` where that has to be in another way."""
 
-        async def one(first: int, count: int, plan: Spooled) -> Stored:
-            result = await self._children.run(tasks.read_slice, begun.path, plan, first, count)
-            self._advance(count * begun.page_size)
-            return result
+        waiting = iter(begun.slices)
+        by_page: dict[int, Stored] = {}
 
-        stored = await together(one(*part) for part in begun.slices)
+        async def some() -> None:
+            for first, count, plan in waiting:
+                stored = await self._children.run(tasks.read_slice, begun.path, plan, first, count)
+                by_page[first] = stored
+                self._advance(count * begun.page_size)
+
+        # So many keep the children busy; each one that waits takes memory.
+        await together(some() for _ in range(_AT_ONCE))
+        stored = [by_page[first] for first, _, _ in begun.slices]
         parts, opening = [part.slice for part in stored], begun.opening
         if any(part.counter != begun.counter for part in stored):
             run = self._children.run

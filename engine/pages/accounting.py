@@ -219,8 +219,7 @@ class Account:
         self._place = np.zeros(kinds.size + 1, np.int32)  # a file has fewer leaves than 2^31
         self._place[leaves] = np.arange(leaves.size, dtype=np.int32)
         self._filled = np.zeros(leaves.size, np.bool_)
-        self._first = np.zeros(leaves.size, np.int64)
-        self._last = np.zeros(leaves.size, np.int64)
+        self._spans: Numbers = np.zeros((leaves.size, 2), np.int32)
         self._entries = np.zeros(MOST_INDEXES, np.int64)
         self._lost: set[int] = set()  # kinds of pages that are not of their kind
         self._following: list[Numbers] = []
@@ -230,7 +229,9 @@ class Account:
         """Add what some pages told; no page may tell twice."""
         place = self._place[facts.spans[:, 0]]
         self._filled[place] = True
-        self._first[place], self._last[place] = facts.spans[:, 1], facts.spans[:, 2]
+        if facts.spans.dtype == np.int64:  # wider than all before
+            self._spans = self._spans.astype(np.int64, copy=False)
+        self._spans[place] = facts.spans[:, 1:]
         if facts.told.size:
             kinds, numbers = self._kinds[facts.told[:, 0] - 1], facts.told[:, 1]
             self._lost.update(kinds[numbers == UNSOUND].tolist())
@@ -249,7 +250,9 @@ class Account:
         """
         if LEAF in self._lost:
             raise NotCanonical("a page of its table is none")
-        if bool((self._last[self._filled][:-1] >= self._first[self._filled][1:]).any()):
+        # There are many of a large file, and most often no leaf is empty: then no copy is made.
+        spans = self._spans if bool(self._filled.all()) else self._spans[self._filled]
+        if bool((spans[:-1, 1] >= spans[1:, 0]).any()):
             raise NotCanonical("the pages of its table are not in order")
         if self._lost:
             raise IndexDamaged("a page of an index is none")

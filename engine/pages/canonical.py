@@ -234,7 +234,8 @@ def _image(
     kinds[roots - 1] = KEPT
     if header.lock_page <= header.page_count:
         kinds[header.lock_page - 1] = KEPT
-    empty = np.flatnonzero(kinds == EMPTY) + 1
+    empty = np.flatnonzero(kinds == EMPTY)
+    empty += 1  # in place: of a large file there are many
     if header.lock_page <= header.page_count:
         kinds[header.lock_page - 1] = EMPTY
     first_trunk, written = write_freelist(empty, header.page_size)
