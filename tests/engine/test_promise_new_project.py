@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from promises_support import (
     restored,
 )
 
+from engine import restore
 from engine.errors import Cancelled, StorageFailed
 from engine.home import Home
 from engine.model import LeaveOut
@@ -206,7 +208,7 @@ async def nothing_came_of_it(world: World) -> None:
 
 @pytest.mark.parametrize("news", [0, 1, 3])
 async def test_a_cancelled_restore_leaves_nothing_and_costs_nothing(
-    tmp_path: Path, news: int
+    tmp_path: Path, news: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(tmp_path)
     world.set_prices()
@@ -214,14 +216,21 @@ async def test_a_cancelled_restore_leaves_nothing_and_costs_nothing(
         await adopted(engine, world)
         await backed_up(engine)
         price = (await engine.quote("Plant@latest")).creation_fee.amount
-        handle = await engine.restore("Plant@latest", "Copy", accept_cost=price)
-        progress = handle.progress()
-        for _ in itertools.repeat(None, news):
-            await anext(progress, None)
-        await progress.aclose()  # type: ignore[attr-defined]  # an async generator
-        handle.cancel()
-        with pytest.raises(Cancelled):
-            await handle.result()
+        ended = threading.Event()
+        with monkeypatch.context() as patched:
+            # However fast it is, it is not done before it is cancelled.
+            patched.setattr(restore, "sync_tree", lambda _: ended.wait())
+            handle = await engine.restore("Plant@latest", "Copy", accept_cost=price)
+            progress = handle.progress()
+            for _ in itertools.repeat(None, news):
+                await anext(progress, None)
+            await progress.aclose()  # type: ignore[attr-defined]  # an async generator
+            handle.cancel()
+            try:
+                with pytest.raises(Cancelled):
+                    await handle.result()
+            finally:
+                ended.set()
         await nothing_came_of_it(world)
         await restored(engine, "Copy")
 
