@@ -187,9 +187,9 @@ def moment_text(moment: datetime, zone: str | None) -> str:
     return f"{moment.astimezone(there):%a %d %b %Y %H:%M} ({zone or 'UTC'})"
 
 
-_START_ONE = (
-    "Start one on its machine with backstay worker; backstay worker --unit prints a unit for "
-    "systemd."
+_START_ONE = (  # for who reads this over SSH or in a message, too
+    "Whoever keeps its machine can start one: backstay worker, or the unit for systemd that "
+    "backstay worker --unit prints."
 )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import MAIN_DAMAGED_HINT, SourceDamaged, SourceMissing
+from engine.names import shown
 from engine.pages.accounting import EMPTY
 from engine.pages.btree import walk
 from engine.pages.header import Header, NotCanonical
@@ -49,7 +50,8 @@ def read_main(instance: Instance, mark_prefix: str) -> MainRead:
     notes = list(facts.notes)
     for file in instance.storage_files:
         if not PLUGIN_ID.fullmatch(file.stem):
-            notes.append(f"{file.name!r} is not named like a plugin's storage; it is left out.")
+            named = shown(file.name)
+            notes.append(f"{named} is not named like a plugin's storage; it is left out.")
             continue
         target = setup.scratch / "plugin.db"
         with _named(file, target), _private_copy(file) as (source, stamp, lock):
