@@ -193,7 +193,7 @@ def _kinds(
     # All at once is quicker; of a large file, what is known of them takes memory.
     together = len(indexes) if header.page_count <= _FEW_PAGES else 1
     with _of_an_index():
-        use(read_freelist(read, header), EMPTY)
+        use(read_freelist(read, header).astype(np.int64), EMPTY)
         for start in range(0, len(indexes), together):
             some = indexes[start : start + together]
             roots = [index.root for index in some]

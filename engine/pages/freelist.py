@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.pages.btree import Ints, ReadPages
 from engine.pages.header import Header, NotCanonical
@@ -15,12 +16,12 @@ def trunk_capacity(page_size: int) -> int:
     return page_size // 4 - 8
 
 
-def read_freelist(read: ReadPages, header: Header) -> Ints:
+def read_freelist(read: ReadPages, header: Header) -> NDArray[np.uint32]:
     """The numbers of all free pages, trunks included, ascending.
 
     Raises `NotCanonical` where the list does not agree with the header or runs in a circle.
     """
-    found: list[Ints] = []
+    found: list[NDArray[np.uint32]] = []
     trunk, count = header.first_trunk, 0
     while trunk:
         if trunk > header.page_count or count >= header.free_count:
@@ -29,15 +30,18 @@ def read_freelist(read: ReadPages, header: Header) -> Ints:
         following, leaves = struct.unpack_from(">II", page)
         if leaves > header.page_size // 4 - 2:
             raise NotCanonical("a page of the list of free pages claims too many")
-        found.append(np.array([trunk], dtype=np.int64))
-        found.append(np.frombuffer(page, ">u4", leaves, 8).astype(np.int64))
+        found.append(np.array([trunk], np.uint32))
+        found.append(np.frombuffer(page, ">u4", leaves, 8).astype(np.uint32))
         count += 1 + leaves
         trunk = following
     if count != header.free_count:
         raise NotCanonical("the list of free pages does not agree with the header")
-    pages = np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+    pages = np.concatenate([np.empty(0, np.uint32), *found])
+    pages.sort()  # where it is: there may be many
     if pages.size and (
-        int(pages[0]) < 2 or int(pages[-1]) > header.page_count or bool((np.diff(pages) == 0).any())
+        int(pages[0]) < 2
+        or int(pages[-1]) > header.page_count
+        or bool((pages[1:] == pages[:-1]).any())
     ):
         raise NotCanonical("the list of free pages names a page twice or one that is not there")
     return pages

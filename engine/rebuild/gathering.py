@@ -19,6 +19,8 @@ from engine.pages.btree import Bytes, Ints, ReadPages, renumber_children, walk
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
+_AT_ONCE = 256  # pages above leaves that are in memory
+
 Numbers = NDArray[np.uint32]
 
 
@@ -107,9 +109,11 @@ def follow(pages: Pages, root: int, moves: Moves, space: Space) -> Ints:
         return pages.read(renumbered[numbers].astype(np.int64))
 
     tree = walk(read, root, header.page_count, index=False)
-    interior = pages.read(tree.interior)
-    renumber_children(interior, renumbered)
-    pages.write(tree.interior, interior)
+    for first in range(0, tree.interior.size, _AT_ONCE):
+        some = tree.interior[first : first + _AT_ONCE]
+        interior = pages.read(some)
+        renumber_children(interior, renumbered)
+        pages.write(some, interior)
     return renumbered[tree.leaves].astype(np.int64)
 
 

@@ -25,8 +25,7 @@ class Space:
         header = pages.header()
         self._page_size = header.page_size
         self._lock_page = header.lock_page
-        free = read_freelist(read or pages.read, header)
-        self._free = free.astype(np.uint32)  # there may be many
+        self._free = read_freelist(read or pages.read, header)
         self._page_count = header.page_count
 
     def take(self, count: int) -> Ints:
