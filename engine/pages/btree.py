@@ -12,6 +12,7 @@ from engine.pages.header import NotCanonical
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
+PageNumbers = NDArray[np.uint32]  # where there are many: as wide as SQLite has them
 
 TABLE_LEAF, TABLE_INTERIOR = 0x0D, 0x05
 INDEX_LEAF, INDEX_INTERIOR = 0x0A, 0x02
@@ -153,20 +154,6 @@ def _children(read: ReadPages, level: Ints, inner_type: int) -> tuple[Ints, Ints
         parts.append(children)
         counts.append(number + 1)
     return np.concatenate(parts), np.concatenate(counts)
-
-
-def renumber_children(pages: Bytes, renumbered: NDArray[np.uint32]) -> None:
-    """Have interior pages of a table, shape (pages, page size), name other pages; in place.
-
-    Page n gets the number `renumbered[n]`. Raises `NotCanonical` where a page is not sound.
-    """
-    count, page_size = pages.shape
-    flat = pages.reshape(-1)
-    every = np.arange(count, dtype=np.int64)
-    cells, _ = cell_starts(flat, page_size, every, 12)
-    for at in (cells, every * page_size + 8):
-        found = renumbered[be32(flat, at)].astype(">u4").view(np.uint8).reshape(-1, 4)
-        flat[at[:, None] + np.arange(4)] = found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.pages.btree import Ints, ReadPages
+from engine.pages.btree import Ints, PageNumbers, ReadPages
 from engine.pages.header import Header, NotCanonical
 
 
@@ -16,12 +15,12 @@ def trunk_capacity(page_size: int) -> int:
     return page_size // 4 - 8
 
 
-def read_freelist(read: ReadPages, header: Header) -> NDArray[np.uint32]:
+def read_freelist(read: ReadPages, header: Header) -> PageNumbers:
     """The numbers of all free pages, trunks included, ascending.
 
     Raises `NotCanonical` where the list does not agree with the header or runs in a circle.
     """
-    found: list[NDArray[np.uint32]] = []
+    found: list[PageNumbers] = []
     trunk, count = header.first_trunk, 0
     while trunk:
         if trunk > header.page_count or count >= header.free_count:

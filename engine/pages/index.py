@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.pages.btree import ID_LENGTH, ID_SERIAL, INDEX_INTERIOR, INDEX_LEAF, Bytes, Ints
 from engine.pages.ids import Runs, id_digits
+from engine.pages.writing import put_heads, put_right_children, to_be32
 
 _RECORD_HEADER = 3  # its own size, the id's type, the rowid's type
 BATCH = 256  # pages that are built at once
@@ -114,7 +115,7 @@ def _fill(
     """Fill index pages, `counts[p]` entries in page p, interior ones where there are children."""
     pages = np.zeros((counts.size, page_size), np.uint8)
     flat = pages.reshape(-1)
-    head, lead = (8, 0) if children is None else (12, 4)
+    kind, lead = (INDEX_LEAF, 0) if children is None else (INDEX_INTERIOR, 4)
     width = rowid_widths(rowids)
     used = np.concatenate([[0], np.cumsum(lead + 1 + _RECORD_HEADER + ID_LENGTH + width)])
 
@@ -123,16 +124,8 @@ def _fill(
     content = page_size - (used[first + counts] - used[first])  # where a page's last entry begins
     # Entries lie in a page from its end on, so the first one's last byte is the page's.
     start = np.repeat((every + 1) * page_size + used[first], counts) - used[1:]
-    pointers = flat.view(">u2")
-    before = np.repeat((every * page_size + head) // 2 - first, counts)
-    pointers[before + np.arange(rowids.size)] = start & (page_size - 1)
-
-    left = None
-    if children is not None:
-        is_right = np.zeros(children.size, dtype=bool)
-        is_right[np.cumsum(counts + 1) - 1] = True
-        left = children[~is_right]
-        pages[:, 8:12] = _be32(children[is_right])
+    put_heads(pages, kind, counts, content, start)
+    left = None if children is None else put_right_children(pages, counts, children)
     digits = id_digits(rowids)
     edges = [0, *(np.flatnonzero(np.diff(width)) + 1).tolist(), width.size]
     for begin, end in itertools.pairwise(edges):  # entries of one width: rowids ascend
@@ -142,7 +135,7 @@ def _fill(
         head_of_entry = [_RECORD_HEADER + ID_LENGTH + each, _RECORD_HEADER, ID_SERIAL, 0, *prefix]
         cells = np.empty((end - begin, lead + 1 + _RECORD_HEADER + ID_LENGTH + each), np.uint8)
         if left is not None:
-            cells[:, :4] = _be32(left[these])
+            cells[:, :4] = to_be32(left[these])
         cells[:, lead : lead + len(head_of_entry)] = head_of_entry
         cells[:, lead + 3] = rowid_serials(rowids[these], width[these])
         behind = lead + 4 + ID_LENGTH
@@ -153,15 +146,7 @@ def _fill(
             (flat.size - cells.shape[1] + 1,), f"V{cells.shape[1]}", flat.data, strides=(1,)
         )
         spans[start[these]] = cells.view(spans.dtype).reshape(-1)
-
-    pages[:, 0] = INDEX_LEAF if children is None else INDEX_INTERIOR
-    pages[:, 3], pages[:, 4] = counts >> 8, counts & 0xFF
-    pages[:, 5], pages[:, 6] = (content >> 8) & 0xFF, content & 0xFF
     return pages
-
-
-def _be32(numbers: Ints) -> Bytes:
-    return numbers.astype(">u4").view(np.uint8).reshape(-1, 4)
 
 
 def rowid_widths(rowids: Ints) -> Ints:

@@ -14,6 +14,7 @@ import numpy as np
 from engine.pages.btree import INDEX_INTERIOR, INDEX_LEAF, Bytes, Ints
 from engine.pages.entries import Entries
 from engine.pages.records import Unbuildable, spans
+from engine.pages.writing import put_heads, put_right_children, to_be32
 
 _FEWEST = 4  # entries that a page must have room for
 _CHILD = 4  # bytes of a child's number before an entry of an interior page
@@ -141,7 +142,7 @@ def fill_leaves(entries: Entries, level: Level, page_size: int) -> Bytes:
 
 def _fill_level(entries: Entries, level: Level, below: Ints, flat: Bytes, page_size: int) -> None:
     """Fill the pages of a level; `below` are the numbers of the pages that it stands on."""
-    head, lead = (12, _CHILD) if below.size else (8, 0)
+    kind, lead = (INDEX_INTERIOR, _CHILD) if below.size else (INDEX_LEAF, 0)
     longest = entries.longest
     counts = level.counts
     pages = flat[: counts.size * page_size].reshape(-1, page_size)
@@ -155,15 +156,7 @@ def _fill_level(entries: Entries, level: Level, below: Ints, flat: Bytes, page_s
         found = spans(entries.data, longest)[entries.at[level.entries]]
         spans(flat[: pages.size + longest], longest)[at + lead] = found
         pages[:, :longest][np.arange(longest) < content[:, None]] = 0
-    pages[:, 0] = INDEX_INTERIOR if lead else INDEX_LEAF
-    pages[:, 3:5] = counts.astype(">u2").view(np.uint8).reshape(-1, 2)
-    pages[:, 5:7] = (content & 0xFFFF).astype(">u2").view(np.uint8).reshape(-1, 2)
-    pointers = pages.reshape(-1).view(">u2")
-    before = np.repeat((every * page_size + head) // 2 - first, counts)
-    pointers[before + np.arange(at.size)] = at & (page_size - 1)
+    put_heads(pages, kind, counts, content, at)
     if lead:
-        is_right = np.zeros(below.size, np.bool_)
-        is_right[np.cumsum(counts + 1) - 1] = True
-        children = below.astype(">u4").view(f"V{_CHILD}")
-        pages[:, 8:12] = children[is_right].view(np.uint8).reshape(-1, _CHILD)
-        spans(pages.reshape(-1), _CHILD)[at] = children[~is_right]
+        left = to_be32(put_right_children(pages, counts, below))
+        spans(pages.reshape(-1), _CHILD)[at] = left.view(f"V{_CHILD}").reshape(-1)

@@ -15,21 +15,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Bytes, Ints, ReadPages, renumber_children, walk
+from engine.pages.btree import Bytes, Ints, PageNumbers, ReadPages, walk
+from engine.pages.writing import renumber_children
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
 _AT_ONCE = 256  # pages above leaves that are in memory
-
-Numbers = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
     """Leaves that were moved: the numbers of the pages where they were, and where they are."""
 
-    old: Numbers
-    new: Numbers
+    old: PageNumbers
+    new: PageNumbers
 
 
 STAYED = Moves(np.empty(0, np.uint32), np.empty(0, np.uint32))
@@ -117,7 +116,7 @@ def follow(pages: Pages, root: int, moves: Moves, space: Space) -> Ints:
     return renumbered[tree.leaves].astype(np.int64)
 
 
-def _move(pages: Pages, old: Numbers, new: Ints) -> None:
+def _move(pages: Pages, old: PageNumbers, new: Ints) -> None:
     """Move pages, and leave zeros where they were."""
     found = pages.read(old.astype(np.int64))
     pages.write(new, found)

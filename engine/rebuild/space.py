@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Ints, ReadPages
+from engine.pages.btree import Ints, PageNumbers, ReadPages
 from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD
 from engine.rebuild.pages import Pages
@@ -44,7 +44,7 @@ class Space:
         """Take back pages that were taken and are not used."""
         self._free = np.sort(np.concatenate([self._free, numbers.astype(np.uint32)]))
 
-    def exchange(self, given: NDArray[np.uint32], taken: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    def exchange(self, given: PageNumbers, taken: PageNumbers) -> NDArray[np.bool_]:
         """Give some pages back and take others; tells which of these were free.
 
         Those that were not stay as they are. No page may be given twice, or taken twice.
