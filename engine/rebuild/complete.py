@@ -20,6 +20,7 @@ from engine.pages.order import Sorter
 from engine.pages.records import Others, Unbuildable, read_fields, read_rows
 from engine.pages.secondary import fill, lay_out
 from engine.pages.shape import Index, Shape, read_shape
+from engine.pages.slices import slices
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
@@ -133,8 +134,7 @@ def renew_pages(pages: Pages, prefix: bytes) -> None:
     first_page = pages.read(np.ones(1, np.int64))[0].tobytes()
     plan = plan_image(pages.read, header, shape, LeaveOut.PRIMARY_KEY, first_page)
     parts = []
-    for first in range(1, plan.page_count + 1, _BATCH // size):
-        count = min(_BATCH // size, plan.page_count + 1 - first)
+    for first, count in slices(plan.page_count, _BATCH // size):
         numbers = np.arange(first, first + count, dtype=np.int64)
         flat = np.concatenate([pages.read(numbers).reshape(-1), np.zeros(PADDING, np.uint8)])
         apply(plan, first, flat)

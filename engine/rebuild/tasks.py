@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.pages.slices import slices as page_slices
 from engine.repository.manifest import Image
 from engine.repository.repository import Repository
 
@@ -37,6 +38,4 @@ def is_small(image: Image) -> bool:
 
 def slices(image: Image) -> Iterator[tuple[int, int]]:
     """The slices of an image: page number and count of pages."""
-    pages = SLICE // image.page_size
-    for first in range(1, image.page_count + 1, pages):
-        yield first, min(pages, image.page_count + 1 - first)
+    return page_slices(image.page_count, SLICE // image.page_size)

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from engine.model import PATIENCE, LeaveOut
+from engine.pages.slices import slices
 from engine.project.instance import Instance
 from engine.repository.repository import Repository
+from engine.snapshot.spool import take
 
 if TYPE_CHECKING:
     from engine.pages.canonical import Plan
@@ -66,11 +68,10 @@ def begin(path: str, *, way: Way) -> Begun | Read:
     if isinstance(begun, Read):
         return begun
     plan = begun.plan
-    pages = SLICE // plan.page_size
-    slices = []
-    for first in range(1, plan.page_count + 1, pages):
-        count = min(pages, plan.page_count + 1 - first)
-        slices.append((first, count, setup.spool.put(plan.cut(first, count))))
+    parts = tuple(
+        (first, count, setup.spool.put(plan.cut(first, count)))
+        for first, count in slices(plan.page_count, SLICE // plan.page_size)
+    )
     return Begun(
         begun.path,
         begun.way,
@@ -78,7 +79,7 @@ def begin(path: str, *, way: Way) -> Begun | Read:
         begun.stamp,
         plan.page_size,
         setup.spool.put(begun),
-        tuple(slices),
+        parts,
     )
 
 
@@ -87,7 +88,6 @@ def read_slice(path: str, plan: Spooled, first: int, count: int) -> Stored:
     from engine.snapshot import databases
     from engine.snapshot.child import setup
     from engine.snapshot.results import Stored
-    from engine.snapshot.spool import take
 
     part = databases.read_slice(path, cast("Plan", take(plan)), first, count)
     return Stored(part.counter, part.names is not None, setup.spool.put(part))
@@ -96,7 +96,6 @@ def read_slice(path: str, plan: Spooled, first: int, count: int) -> Stored:
 def seal(opening: Spooled, parts: list[Spooled]) -> Read:
     """See `engine.snapshot.databases.seal`."""
     from engine.snapshot import databases
-    from engine.snapshot.spool import take
 
     return databases.seal(cast("Opening", take(opening)), (_slice(part) for part in parts))
 
@@ -104,15 +103,12 @@ def seal(opening: Spooled, parts: list[Spooled]) -> Read:
 def settle(path: str, before: Spooled, parts: list[Spooled], *, way: Way) -> Read:
     """See `engine.snapshot.settle.settle`."""
     from engine.snapshot import settle as settling
-    from engine.snapshot.spool import take
 
-    slices = [_slice(part) for part in parts]
-    return settling.settle(path, cast("Opening", take(before)), slices, way=way)
+    read = [_slice(part) for part in parts]
+    return settling.settle(path, cast("Opening", take(before)), read, way=way)
 
 
 def _slice(left: Spooled) -> Slice:
-    from engine.snapshot.spool import take
-
     return cast("Slice", take(left))
 
 
