@@ -8,7 +8,7 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
-from tui.moments import moment
+from tui.moments import span_options
 from tui.output import layout, print_json, print_lines
 from tui.running import with_engine
 
@@ -24,13 +24,7 @@ _CHANGED = 6  # the exit code when a line was changed or removed: damage
 )
 @click.option("--project", metavar="PROJECT", help="Only what concerns this project.")
 @click.option("--user", metavar="USER", help="Only what this user did or tried.")
-@click.option(
-    "--since",
-    metavar="T",
-    callback=moment,
-    help="Only from this moment on (ISO 8601; UTC if not said).",
-)
-@click.option("--until", metavar="T", callback=moment, help="Only before this moment.")
+@span_options()
 @click.option("--allowed", is_flag=True, help="Only what was allowed.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
 @click.option(

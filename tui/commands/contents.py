@@ -8,7 +8,7 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
-from tui.moments import moment
+from tui.moments import span_options
 from tui.output import layout, print_json, print_lines
 from tui.running import with_engine
 
@@ -22,13 +22,7 @@ from tui.running import with_engine
 @click.argument("backup")
 @click.option("--device", metavar="ID", help="Show the newest rows of this device (or its name).")
 @click.option("--variable", metavar="NAME", help="Only rows of this variable.")
-@click.option(
-    "--since",
-    metavar="T",
-    callback=moment,
-    help="Only rows from this moment on (ISO 8601; UTC if not said).",
-)
-@click.option("--until", metavar="T", callback=moment, help="Only rows before this moment.")
+@span_options("rows")
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),

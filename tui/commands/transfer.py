@@ -9,7 +9,7 @@ import click
 
 from tui.command import Command, pass_invocation
 from tui.invocation import Invocation
-from tui.moments import moment
+from tui.moments import span_options
 from tui.output import layout, print_json, print_lines
 from tui.plain_text import plain
 from tui.running import follow, with_engine
@@ -36,13 +36,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Only this variable; may be repeated.",
 )
-@click.option(
-    "--since",
-    metavar="T",
-    callback=moment,
-    help="Only from this moment on (ISO 8601; UTC if not said).",
-)
-@click.option("--until", metavar="T", callback=moment, help="Only before this moment.")
+@span_options()
 @click.option("--create-missing", is_flag=True, help="Make the devices that the target lacks.")
 @click.option(
     "--dry-run", is_flag=True, help="Only say what would be moved, and what is in the way."
