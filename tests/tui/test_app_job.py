@@ -25,6 +25,7 @@ from app_support import (
     OpenedApp,
     Snap,
     pressed,
+    restoring,
     running,
     seen,
     settled,
@@ -50,29 +51,10 @@ from tui.screens.report import ReportPage
 
 ID, OTHER = "4f2a81c09b3d", "9d3c00aa77e1"
 SECOND = timedelta(seconds=1)
-WAITING = Job(
-    id=ID,
-    kind=JobKind.RESTORE,
-    project=PLANT,
-    project_name="Plant 7",
-    user="ana",
-    state=JobState.QUEUED,
-    asked=NOW - 50 * SECOND,
-    started=None,
-    finished=None,
-    progress=Progress("", 0, 0),
-    error="",
-    reason="",
-    hint="",
-    slot=None,
-    attempt=1,
-    new_project="Plant 7 restored",
-)
-RUNNING = WAITING._replace(
-    state=JobState.RUNNING,
-    started=NOW - 41 * SECOND,
-    progress=Progress("new ids and indexes", 604_000_000, 920_000_000, 210_000_000.0),
-)
+RUNNING = restoring(
+    NOW - 41 * SECOND, Progress("new ids and indexes", 604_000_000, 920_000_000, 210_000_000.0)
+)._replace(asked=NOW - 50 * SECOND)
+WAITING = RUNNING._replace(state=JobState.QUEUED, started=None, progress=Progress("", 0, 0))
 ENDED = RUNNING._replace(finished=NOW - 29 * SECOND, progress=Progress("", 0, 0))
 BACKUP: dict[str, Any] = {"kind": JobKind.BACKUP, "new_project": ""}
 CLEAN_UP: dict[str, Any] = {"kind": JobKind.CLEAN_UP, "new_project": "", "user": "backstay"}
