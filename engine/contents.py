@@ -25,11 +25,11 @@ class Inside(Backups):
 
         `ref` is its id, the beginning of it, or PROJECT@latest.
         """
+        from engine.model import Contents
+
         found = await self._backup(ref, Action.SEE_BACKUPS)
         manifest = await asyncio.to_thread(self._repository.manifest, found.backup.id)
         devices = tuple(device_facts(device) for device in manifest.devices)
-        from engine.model import Contents
-
         return Contents(found.backup, found.project_name, devices)
 
     async def rows(
