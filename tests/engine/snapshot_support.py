@@ -23,6 +23,7 @@ import pytest
 from engine.model import Encryption, LeaveOut
 from engine.pages.accounting import IndexDamaged
 from engine.pages.header import NotCanonical
+from engine.pages.slices import slices
 from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
 from engine.rebuild import large
@@ -189,8 +190,7 @@ class Workbench:
         plan = begun.plan
         pages = child.SLICE // plan.page_size
         parts = []
-        for number, first in enumerate(range(1, plan.page_count + 1, pages)):
-            count = min(pages, plan.page_count + 1 - first)
+        for number, (first, count) in enumerate(slices(plan.page_count, pages)):
             cut = plan.cut(first, count)
             parts.append(databases.read_slice(begun.path, cut, first, count))
             between(number)

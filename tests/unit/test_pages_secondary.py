@@ -23,6 +23,7 @@ from engine.pages.canonical import apply, plan_image
 from engine.pages.header import HEADER_SIZE, NotCanonical, lock_page_of, parse_header
 from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.pages.shape import Index, read_shape
+from engine.pages.slices import slices
 from engine.rebuild import complete as completing
 from engine.rebuild import large
 from engine.rebuild.child import create_file
@@ -111,8 +112,7 @@ def write_with_leaves_together(image: Image, data: Bytes, path: Path) -> Iterato
     size = image.page_size
     create_file(path, image.size)
     file = PagesInFile(path, size)
-    for first in range(1, image.page_count + 1, PAGES_PER_SLICE):
-        count = min(PAGES_PER_SLICE, image.page_count + 1 - first)
+    for first, count in slices(image.page_count, PAGES_PER_SLICE):
         flat = np.zeros(count * size + PADDING, np.uint8)
         flat[: count * size] = data[(first - 1) * size : (first - 1 + count) * size]
         looks = np.array(image.lookalikes, np.int64)
