@@ -69,9 +69,13 @@ def shows_the_same(one: str, other: str) -> bool:
     )
 
 
+def unnamed(picture: str) -> str:
+    """A picture without the name that rich gives it by its content."""
+    return re.sub(r"terminal-\d+", "terminal", picture)
+
+
 def _without_sizes(picture: str) -> str:
-    named = re.sub(r"terminal-\d+", "terminal", picture)  # rich names a picture by its content
-    return _SIZE.sub("", named)
+    return _SIZE.sub("", unnamed(picture))
 
 
 def take_all() -> dict[str, str]:

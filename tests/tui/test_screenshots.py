@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Mapping
+from difflib import unified_diff
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from screenshots.pictures import FOLDER, MEASURED, shows_the_same, take_all
+from screenshots.pictures import FOLDER, MEASURED, shows_the_same, take_all, unnamed
 
 ROOT = Path(__file__).parents[2]
 _SHOWN = re.compile(r"!\[[^\]]+\]\(screenshots/([^)]+)\)")
@@ -25,20 +25,20 @@ def test_no_picture_is_older_than_what_it_shows() -> None:
     if old:  # on a busy machine a picture may show a moment too early; what is old is so each time
         again = differences(there, take_all())
         old = {name: lines for name, lines in again.items() if name in old}
-    assert not old, _AGAIN
+    assert not old, f"{_AGAIN}\n{old}"
 
 
 def differences(there: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
-    """The lines in which pictures (by name) differ, of those that show something else."""
+    """Where pictures (by name) differ, of those that show something else."""
     return {
-        name: [
-            line
-            for line in difflib.ndiff(there[name].splitlines(), text.splitlines())
-            if line[0] in "+-" and "terminal-" not in line
-        ]
+        name: list(unified_diff(parts(there[name]), parts(text), n=0, lineterm=""))
         for name, text in now.items()
         if not shows_the_same(there[name], text)
     }
+
+
+def parts(picture: str) -> list[str]:
+    return unnamed(picture).split("</")
 
 
 def test_a_few_bytes_make_no_other_picture() -> None:
