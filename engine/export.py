@@ -54,6 +54,7 @@ from engine.telling import Telling
 
 if TYPE_CHECKING:
     from engine.rebuild.databases import Rebuild, Slice
+    from engine.spool import Spooled
 
 T = TypeVar("T")
 
@@ -294,11 +295,11 @@ class _Export(Restoration):
             [
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
-                asyncio.to_thread(large.remove_runs, path),
+                asyncio.to_thread(large.remove_scratch, path),
             ]
         )
 
-    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Slice:
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Spooled[Slice]:
         from engine.rebuild.child import again
         from engine.rebuild.databases import write_slice
 

@@ -154,7 +154,7 @@ class _Proof(Restoration):
             )
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
-            await asyncio.to_thread(large.remove_runs, path)
+            await asyncio.to_thread(large.remove_scratch, path)
 
 
 def _empty(folder: Path) -> None:

@@ -32,6 +32,7 @@ from engine.syncing import sync_file
 
 if TYPE_CHECKING:
     from engine.rebuild.databases import Rebuild, Slice
+    from engine.spool import Spooled
 
 MAIN = "The main database"  # how an error names it
 SPARE = 64 << 20  # bytes that stay free beside what a restore needs
@@ -281,14 +282,14 @@ class Restoration:
                 self._children.run(databases.check_trees_of, job),
                 self._children.run(databases.check_rows_of, job),
                 asyncio.to_thread(sync_file, path),
-                asyncio.to_thread(large.remove_runs, path),
+                asyncio.to_thread(large.remove_scratch, path),
             ]
         )
 
     async def _make_large(self, job: Rebuild) -> None:
         from engine.rebuild import large
 
-        async def write(first: int, count: int) -> Slice:
+        async def write(first: int, count: int) -> Spooled[Slice]:
             written = await self._write_slice(job, first, count)
             self._advance(job.image._replace(page_count=count))
             return written
@@ -296,7 +297,7 @@ class Restoration:
         async with self._turns:
             await large.make(self._children, job, write)
 
-    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Slice:
+    async def _write_slice(self, job: Rebuild, first: int, count: int) -> Spooled[Slice]:
         from engine.rebuild.databases import write_slice
 
         return await self._children.run(write_slice, job, first, count)

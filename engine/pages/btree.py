@@ -18,7 +18,7 @@ TABLE_LEAF, TABLE_INTERIOR = 0x0D, 0x05
 INDEX_LEAF, INDEX_INTERIOR = 0x0A, 0x02
 PADDING = 32  # bytes that a buffer must have behind its pages: a varint may be read past the end
 MAX_DEPTH = 20
-_AT_ONCE = 1024  # interior pages that are read at once
+_AT_ONCE = 128  # interior pages that are read at once: what is made of them stays in the cache
 _NO_PAGES: Ints = np.empty(0, np.int64)
 
 # Reads pages, given their numbers in any order, into an array of shape (pages, page size).

@@ -33,6 +33,7 @@ from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
 from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
+from engine.spool import Spool, Spooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def _made(job: Rebuild, *, indexes: bool = False) -> PagesInMemory:
     return pages
 
 
+def spool_of(job: Rebuild) -> Spool:
+    """Where the tasks that make a large database leave things for each other: beside its file."""
+    return Spool(Path(f"{job.path}.spool"))
+
+
 def create(job: Rebuild) -> None:
     """Make the file of a large database, all zeros; it must not be there yet."""
     create_file(Path(job.path), job.image.size)
@@ -100,7 +106,7 @@ class Slice:
     moves: Moves
 
 
-def write_slice(job: Rebuild, first: int, count: int) -> Slice:
+def write_slice(job: Rebuild, first: int, count: int) -> Spooled[Slice]:
     """Write `count` pages from page number `first` on, with new ids and the leaves together."""
     size = job.image.page_size
     with named(job):
@@ -108,7 +114,7 @@ def write_slice(job: Rebuild, first: int, count: int) -> Slice:
     pages = setup.buffer[: count * size].reshape(count, size)
     placed = place(pages, leaves, first, lock_page_of(size))
     PagesInFile(Path(job.path), size).write(placed.numbers, pages[placed.pages])
-    return Slice(runs, placed.moves)
+    return spool_of(job).put(Slice(runs, placed.moves))
 
 
 def _renewed_pages(job: Rebuild, first: int, count: int) -> tuple[Ints, Runs]:

@@ -16,6 +16,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,9 @@ from engine.pages.records import (
     spans,
 )
 from engine.pages.secondary import Layout, fill_leaves, lay_out, pack, room
-from engine.rebuild.databases import Rebuild, named
+from engine.rebuild.databases import Rebuild, named, spool_of
 from engine.rebuild.pages import PagesInFile, read_into, write_all
+from engine.spool import Spooled, take
 
 _LEAVES_PER_PART = 16  # that are looked at for splitters
 _ROWS_PER_PART = 128  # of these leaves
@@ -119,6 +121,13 @@ class Part:
     closed: bool
 
 
+class Above(NamedTuple):
+    """Entries that stand above leaves: their lengths, two bytes each, and the entries."""
+
+    lengths: bytes
+    entries: bytes
+
+
 class Runs:
     """All runs of one index, in the order of the rows."""
 
@@ -196,9 +205,15 @@ def _short_rows(pages: PagesInFile, leaves: Ints, count: int) -> Rows:
 
 
 def divide(
-    job: Rebuild, leaves: Ints, of: Sequence[Columns], splitters: Splitters
-) -> Divided | None:
+    job: Rebuild, of: Sequence[Columns], leaves: Spooled[Ints], splitters: Spooled[Splitters]
+) -> Spooled[Divided | None]:
     """A task: write the runs of some leaves; None where their rows are too long."""
+    return spool_of(job).put(_divided(job, of, take(leaves), take(splitters)))
+
+
+def _divided(
+    job: Rebuild, of: Sequence[Columns], leaves: Ints, splitters: Splitters
+) -> Divided | None:
     size = job.image.page_size
     pages = PagesInFile(Path(job.path), size)
     try:
@@ -249,12 +264,12 @@ def _write_run(name: str, entries: Entries, order: Ints, before: Ints) -> Run:
     return Run(file, at, rows.astype(np.int32), used.astype(np.int32), longest)
 
 
-def collect(job: Rebuild, part: Part) -> tuple[bytes, bytes]:
+def collect(job: Rebuild, spooled: Spooled[Part]) -> Spooled[Above]:
     """A task: fill the leaves of a part; gives the entries that stand above them.
 
-    These are their lengths, two bytes each, and the entries. Where the part is closed one stands
-    above each of its leaves, else above each but the last.
+    Where the part is closed one stands above each of its leaves, else above each but the last.
     """
+    part = take(spooled)
     size = job.image.page_size
     sizes, data = _read_pieces(part.pieces, part.longest)
     at = np.cumsum(sizes) - sizes
@@ -267,7 +282,7 @@ def collect(job: Rebuild, part: Part) -> tuple[bytes, bytes]:
         data[begin:end].tobytes()
         for begin, end in zip(at[above].tolist(), (at + sizes)[above].tolist(), strict=True)
     )
-    return sizes[above].astype(np.uint16).tobytes(), entries
+    return spool_of(job).put(Above(sizes[above].astype(np.uint16).tobytes(), entries))
 
 
 def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
@@ -297,10 +312,11 @@ def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
     return short.astype(np.int64), data
 
 
-def lay_out_above(above: Sequence[tuple[bytes, bytes]], page_size: int) -> Layout:
-    """Lay out what stands above the leaves of an index, given what `collect` gave for its parts."""
-    sizes = np.frombuffer(b"".join(lengths for lengths, _ in above), np.uint16).astype(np.int64)
+def lay_out_above(above: Sequence[Above], page_size: int) -> Layout:
+    """Lay out what stands above the leaves of an index, given what `collect` left of its parts."""
+    lengths = b"".join(each.lengths for each in above)
+    sizes = np.frombuffer(lengths, np.uint16).astype(np.int64)
     spare = b"\0" * int(sizes.max(initial=0))
-    data = np.frombuffer(b"".join([*(entries for _, entries in above), spare]), np.uint8)
+    data = np.frombuffer(b"".join([*(each.entries for each in above), spare]), np.uint8)
     entries = Entries(data, np.cumsum(sizes) - sizes, sizes)
     return lay_out(entries, np.arange(sizes.size), page_size, interior=True)

@@ -4,7 +4,6 @@
 - `store` turns pages into chunks and stores those that the repository lacks.
 - `pieces` tells whether bytes are as they were when they were read before.
 - `databases` reads one device's database, whole or in slices, and settles what changed meanwhile.
-- `spool` is where tasks leave things for each other that the parent need not hold.
 - `tasks` is what a parent may ask for, and `results` what it gets.
 - `main` copies the main database, the plugins' storage and the settings.
 

@@ -15,9 +15,9 @@ from engine.repository.repository import Repository
 from engine.snapshot.live import LiveFile
 from engine.snapshot.pieces import Pieces
 from engine.snapshot.results import Measured
-from engine.snapshot.spool import Spool
 from engine.snapshot.store import ChunkStore, measure
 from engine.snapshot.tasks import SLICE as SLICE
+from engine.spool import Spool
 
 
 class Setup:
@@ -47,7 +47,7 @@ def configure(
     setup.pieces = Pieces(repository.keys.chunk)
     setup.leave_out = leave_out
     setup.scratch = Path(scratch)
-    setup.spool = Spool(setup.scratch)
+    setup.spool = Spool(setup.scratch / "spool")
     setup.shape = None
     setup.buffer = np.zeros(SLICE + PADDING, np.uint8)
 

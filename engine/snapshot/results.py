@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.pages.btree import Ints
     from engine.pages.canonical import Plan
     from engine.repository.index import Names
+    from engine.spool import Spooled
 
 
 class Way(StrEnum):
@@ -63,16 +64,6 @@ class Slice(NamedTuple):
     longest_lock: float
 
 
-class Spooled(NamedTuple):
-    """Where something was left for another task: what is in it needs numpy, and a parent has none.
-
-    See `engine.snapshot.spool`.
-    """
-
-    path: str
-    offset: int
-
-
 class Begun(NamedTuple):
     """An opening as the parent holds it, which need not understand it.
 
@@ -85,8 +76,8 @@ class Begun(NamedTuple):
     counter: int
     stamp: Stamp
     page_size: int
-    opening: Spooled
-    slices: tuple[tuple[int, int, Spooled], ...]
+    opening: Spooled[Opening]
+    slices: tuple[tuple[int, int, Spooled[Plan]], ...]
 
 
 class Stored(NamedTuple):
@@ -94,7 +85,7 @@ class Stored(NamedTuple):
 
     counter: int
     whole: bool  # whether it is stored: else somebody had changed its pages
-    slice: Spooled
+    slice: Spooled[Slice]
 
 
 class Read(NamedTuple):

@@ -6,13 +6,13 @@ Importing this is cheap, for the parent does: what a task needs is imported wher
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from engine.model import PATIENCE, LeaveOut
 from engine.pages.slices import slices
 from engine.project.instance import Instance
 from engine.repository.repository import Repository
-from engine.snapshot.spool import take
+from engine.spool import Spooled, take
 
 if TYPE_CHECKING:
     from engine.pages.canonical import Plan
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         Opening,
         Read,
         Slice,
-        Spooled,
         Stored,
         Way,
     )
@@ -83,33 +82,28 @@ def begin(path: str, *, way: Way) -> Begun | Read:
     )
 
 
-def read_slice(path: str, plan: Spooled, first: int, count: int) -> Stored:
+def read_slice(path: str, plan: Spooled[Plan], first: int, count: int) -> Stored:
     """See `engine.snapshot.databases.read_slice`."""
     from engine.snapshot import databases
     from engine.snapshot.child import setup
     from engine.snapshot.results import Stored
 
-    part = databases.read_slice(path, cast("Plan", take(plan)), first, count)
+    part = databases.read_slice(path, take(plan), first, count)
     return Stored(part.counter, part.names is not None, setup.spool.put(part))
 
 
-def seal(opening: Spooled, parts: list[Spooled]) -> Read:
+def seal(opening: Spooled[Opening], parts: list[Spooled[Slice]]) -> Read:
     """See `engine.snapshot.databases.seal`."""
     from engine.snapshot import databases
 
-    return databases.seal(cast("Opening", take(opening)), (_slice(part) for part in parts))
+    return databases.seal(take(opening), (take(part) for part in parts))
 
 
-def settle(path: str, before: Spooled, parts: list[Spooled], *, way: Way) -> Read:
+def settle(path: str, before: Spooled[Opening], parts: list[Spooled[Slice]], *, way: Way) -> Read:
     """See `engine.snapshot.settle.settle`."""
     from engine.snapshot import settle as settling
 
-    read = [_slice(part) for part in parts]
-    return settling.settle(path, cast("Opening", take(before)), read, way=way)
-
-
-def _slice(left: Spooled) -> Slice:
-    return cast("Slice", take(left))
+    return settling.settle(path, take(before), [take(part) for part in parts], way=way)
 
 
 def finish() -> dict[str, int]:

@@ -39,7 +39,7 @@ from engine.pages.ids import Runs, table_leaves, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import large
 from engine.rebuild.complete import complete
-from engine.rebuild.databases import Rebuild, Slice
+from engine.rebuild.databases import Rebuild, Slice, spool_of
 from engine.rebuild.gathering import STAYED
 from engine.rebuild.pages import PagesInMemory
 from engine.rebuild.tasks import is_small
@@ -236,7 +236,7 @@ def build(file: File, made: Path, left_out: tuple[str, ...]) -> float:
     data.tofile(made)
     job = Rebuild(image, str(made), PREFIX, runs.rows, "The device")
     begin = time.process_time()
-    written = Slice(runs, STAYED)
+    written = spool_of(job).put(Slice(runs, STAYED))
     asyncio.run(large.build_indexes(Here(), job, [written]))
     spent = time.process_time() - begin
     for run in made.parent.glob(f"{made.name}.*"):

@@ -39,6 +39,7 @@ from engine.repository.repository import (
 from engine.repository.storage import AlreadyStored, Buffer, NotStored, Storage
 from engine.snapshot import child, databases, results
 from engine.snapshot import settle as settling
+from engine.spool import Spooled
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -228,11 +229,11 @@ class Workbench:
             rebuild_child.flush()
         else:
 
-            async def write(first: int, count: int) -> rebuilding.Slice:
+            async def write(first: int, count: int) -> Spooled[rebuilding.Slice]:
                 return rebuilding.write_slice(job, first, count)
 
             asyncio.run(large.make(Here(), job, write))
-            large.remove_runs(path)
+            large.remove_scratch(path)
             rebuilding.check_trees_of(job)
             rebuilding.check_rows_of(job)
         return path

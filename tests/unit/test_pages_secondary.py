@@ -25,9 +25,9 @@ from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.pages.slices import slices
 from engine.rebuild import complete as completing
-from engine.rebuild import large
+from engine.rebuild import indexing, large
 from engine.rebuild.child import create_file
-from engine.rebuild.databases import Rebuild, Slice
+from engine.rebuild.databases import Rebuild, Slice, spool_of
 from engine.rebuild.gathering import STAYED, Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory
 from engine.rebuild.sorting import Limits
@@ -100,10 +100,10 @@ class Here:
         self.by_sqlite: list[str] = []
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if task is large.finish:
-            left = args[2]
-            assert isinstance(left, Sequence)
-            self.by_sqlite += [index.name for index in left]
+        if task is indexing.finish:
+            arranged = args[1]
+            assert isinstance(arranged, indexing.Arrangement)
+            self.by_sqlite += [index.name for index in arranged.left]
         return task(*args, **kwargs)
 
 
@@ -134,8 +134,11 @@ def made_in_parts(image: Image, data: Bytes, runs: Runs, limits: Limits) -> tupl
         path = Path(folder, "device.db")
         job = Rebuild(image, str(path), PREFIX, runs.rows, "Device 'pump'")
         moves = write_with_leaves_together(image, data, path)
-        written = [Slice(to_runs(np.empty(0, np.int64)), each) for each in moves]
-        asyncio.run(large.build_indexes(here, job, [Slice(runs, STAYED), *written], limits))
+        spool = spool_of(job)
+        none = to_runs(np.empty(0, np.int64))
+        written = [spool.put(Slice(none, each)) for each in moves]
+        written.append(spool.put(Slice(runs, STAYED)))
+        asyncio.run(large.build_indexes(here, job, written, limits))
         return path.read_bytes(), here.by_sqlite
 
 

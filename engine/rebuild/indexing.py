@@ -1,0 +1,208 @@
+"""Tasks that plan the indexes of a large database, and finish them: `sorting` fills their leaves.
+
+`prepare` looks at a database whose pages are written, `arrange` gives every part of every index its
+pages, `join` writes what stands above them. What they tell each other of pages is spooled.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.pages.btree import Ints
+from engine.pages.header import NotCanonical
+from engine.pages.ids import Runs as Rowids
+from engine.pages.index import Tree
+from engine.pages.records import Unbuildable
+from engine.pages.secondary import fill, leaf_pages, most_above, room
+from engine.pages.shape import Index
+from engine.rebuild import complete, sorting
+from engine.rebuild.databases import Rebuild, Slice, named, spool_of
+from engine.rebuild.gathering import all_of, before, follow
+from engine.rebuild.pages import PagesInFile
+from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Runs, Splitters
+from engine.rebuild.space import Space
+from engine.spool import Spooled, take
+
+_MOST_RUNS = 512  # of an index: `arrange` has the sizes of all of them in memory
+_UNEVEN = 4  # times the size that a part should have: then SQLite builds the index
+
+
+class PrimaryKey(NamedTuple):
+    """The primary key's index: its shape, the rowids of the table, and its pages."""
+
+    tree: Tree
+    rowids: Rowids
+    numbers: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be built: the primary key's index and the `others`; SQLite has to build `left`.
+
+    `divisions` are for `sorting.divide`: leaves of the table, in the order of the rows, as many as
+    are divided at a time, and what divides them. There are none where there are no others.
+    """
+
+    primary_key: Spooled[PrimaryKey]
+    others: tuple[Index, ...]
+    left: tuple[Index, ...]
+    divisions: tuple[tuple[Spooled[Ints], Spooled[Splitters]], ...]
+    space: Spooled[Space]
+
+    @property
+    def columns(self) -> tuple[Columns, ...]:
+        """What the others are over."""
+        return tuple(index.columns or () for index in self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """An index whose parts are to be filled. `leaves` are the pages of all of them.
+
+    `above` are pages enough for what stands above, besides the root.
+    """
+
+    root: int
+    parts: tuple[Spooled[Part], ...]
+    leaves: Spooled[Ints]
+    above: Spooled[Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """All indexes that can be filled, and those that SQLite has to build."""
+
+    indexes: tuple[Arranged, ...]
+    left: tuple[Index, ...]
+    space: Spooled[Space]
+
+
+def prepare(job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits) -> Plan:
+    """A task: look at a database whose pages are written, and plan its indexes."""
+    spool = spool_of(job)
+    with named(job):
+        pages = PagesInFile(Path(job.path), job.image.page_size)
+        made = [take(each) for each in written]
+        shape, rowids, others = complete.look_at(
+            pages, [each.rowids for each in made], job.image.left_out
+        )
+        header = pages.header()
+        if (header.page_size, header.page_count) != (job.image.page_size, job.image.page_count):
+            raise NotCanonical("it tells of another size than it has")
+        moves = all_of([each.moves for each in made])
+        space = Space(pages, before(pages, moves))
+        leaves = follow(pages, shape.table_root, moves, space)
+        del made, moves
+        tree = complete.plan_primary_key(rowids, header.page_size)
+        numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
+        buildable = [index for index in others if index.columns is not None]
+        divisions: list[tuple[Spooled[Ints], Spooled[Splitters]]] = []
+        if buildable and rowids.rows:
+            of = [index.columns or () for index in buildable]
+            try:
+                splitters = spool.put(sorting.sample(pages, leaves, rowids.rows, of, limits))
+                each = max(1, limits.leaves // header.page_size, leaves.size // _MOST_RUNS)
+                for first in range(0, leaves.size, each):
+                    divisions.append((spool.put(leaves[first : first + each]), splitters))
+            except Unbuildable:
+                buildable = []
+        return Plan(
+            spool.put(PrimaryKey(tree, rowids, numbers)),
+            tuple(buildable) if rowids.rows else (),  # an index of no rows is there already
+            tuple(index for index in others if index not in buildable),
+            tuple(divisions),
+            spool.put(space),
+        )
+
+
+def write_primary_key(job: Rebuild, primary_key: Spooled[PrimaryKey]) -> None:
+    """A task: write the primary key's index."""
+    tree, rowids, numbers = take(primary_key)
+    pages = PagesInFile(Path(job.path), job.image.page_size)
+    complete.write_primary_key(pages, tree, rowids, job.prefix, numbers)
+
+
+def arrange(
+    job: Rebuild, plan: Plan, divided: Sequence[Spooled[Divided | None]], limits: Limits
+) -> Arrangement:
+    """A task: give the parts of all indexes their pages."""
+    space = take(plan.space)
+    with named(job):
+        found = _in_order([take(each) for each in divided])
+    arranged: list[Arranged] = []
+    left = list(plan.left)
+    for number, index in enumerate(plan.others):
+        runs = [each.runs[number] if each else None for each in found]
+        whole = [run for run in runs if run is not None]
+        try:
+            if len(whole) < len(runs):
+                raise Unbuildable
+            arranged.append(_arranged(job, index, Runs(whole), space, limits))
+        except Unbuildable:
+            left.append(index)
+    return Arrangement(tuple(arranged), tuple(left), spool_of(job).put(space))
+
+
+def _in_order(divided: list[Divided | None]) -> list[Divided | None]:
+    """What was divided, as it is. Raises `NotCanonical` where rows are not in their order."""
+    filled = [each for each in divided if each is not None and each.first <= each.last]
+    if any(each.last >= after.first for each, after in itertools.pairwise(filled)):
+        raise NotCanonical("the rows of its table are not in their order")
+    return divided
+
+
+def _arranged(job: Rebuild, index: Index, runs: Runs, space: Space, limits: Limits) -> Arranged:
+    """The parts of one index, with pages for all of it. Raises `Unbuildable`."""
+    page_size = job.image.page_size
+    rows, sizes = runs.rows(), runs.bytes()
+    if int(rows.max()) > _UNEVEN * limits.rows or int(sizes.max()) > _UNEVEN * limits.bytes:
+        raise Unbuildable
+    if rows.size > 1 and int(rows.min()) < 2:
+        raise Unbuildable
+    room_of_page = room(runs.longest, page_size)
+    leaves = [leaf_pages(size, room_of_page) for size in (sizes + 2 * rows).tolist()]
+    above = most_above(sum(leaves), runs.longest, page_size)
+    alone = sum(leaves) == 1
+    numbers = np.array([index.root], np.int64) if alone else space.take(sum(leaves))
+    spool = spool_of(job)
+    parts = []
+    first = 0
+    for part, count in enumerate(leaves):
+        own = numbers[first : first + count]
+        closed = part < len(leaves) - 1
+        columns = len(index.columns or ())
+        parts.append(spool.put(Part(runs.pieces(part), columns, runs.longest, own, closed)))
+        first += count
+    rest = space.take(max(0, above - 1))
+    return Arranged(index.root, tuple(parts), spool.put(numbers), spool.put(rest))
+
+
+def join(job: Rebuild, index: Arranged, above: Sequence[Spooled[Above]]) -> Spooled[Ints]:
+    """A task: write what stands above the leaves of an index; gives the pages that are not used.
+
+    `above` is what `collect` left for each part.
+    """
+    leaves, numbers = take(index.leaves), take(index.above)
+    used = 0
+    if leaves.size > 1:
+        layout = sorting.lay_out_above([take(each) for each in above], job.image.page_size)
+        used = layout.pages - 1
+        own = np.append(numbers[:used], index.root)
+        PagesInFile(Path(job.path), job.image.page_size).write(own, fill(layout, own, leaves))
+    return spool_of(job).put(numbers[used:])
+
+
+def finish(job: Rebuild, arranged: Arrangement, unused: Sequence[Spooled[Ints]]) -> None:
+    """A task: tell what is free, and have SQLite build what is left."""
+    space = take(arranged.space)
+    for each in unused:
+        space.give_back(take(each))
+    with named(job):
+        space.settle()
+        complete.build_by_sqlite(PagesInFile(Path(job.path), job.image.page_size), arranged.left)
