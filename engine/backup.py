@@ -88,7 +88,6 @@ async def take_backup(
         report(Progress("finishing", 0, 0))
         return _unchanged(request, found[0], previous)
     from engine.children import Children
-    from engine.reading import Reading
     from engine.snapshot import tasks
 
     scratch = await asyncio.to_thread(home.make_scratch)
@@ -103,6 +102,10 @@ async def take_backup(
         preload=needed,
         ahead=2,
     ) as children:
+        # The children take longer than this does.
+        from engine.reading import Reading
+
+        await asyncio.to_thread(repository.get_ready)
         instance, changes = await look() if found is None else found
         reading = Reading(
             children,
