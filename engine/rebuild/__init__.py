@@ -2,8 +2,8 @@
 
 - `tasks` is what a parent needs before it has imported the rest; `child` sets a process up.
 - `databases` writes an image's pages and gives every variable a new id.
-- `large` makes a large database in all children at once; `gathering` puts its leaves together, and
-  `sorting` builds its other indexes.
+- `large` makes a large database in all children at once: `gathering` puts its leaves together,
+  `indexing` plans its indexes, and `sorting` fills their leaves.
 - `pages` is a database in the making, in memory or in its file; `space` is its room.
 - `complete` builds what the backup left out, and checks the file.
 - `stored` opens a stored image as it is, to be read only; nothing is made of it.
