@@ -7,7 +7,7 @@ pages, `join` writes what stands above them. What they tell each other of pages 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -98,27 +98,27 @@ def prepare(job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits) -> 
         moves = all_of([each.moves for each in made])
         space = Space(pages, before(pages, moves))
         leaves = follow(pages, shape.table_root, moves, space)
-        del made, moves
         tree = complete.plan_primary_key(rowids, header.page_size)
         numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
-        buildable = [index for index in others if index.columns is not None]
+        primary_key = spool.put(PrimaryKey(tree, rowids, numbers))
+        to_build = [index for index in others if index.columns is not None]
         divisions: list[tuple[Spooled[Ints], Spooled[Splitters]]] = []
-        if buildable and rowids.rows:
-            of = [index.columns or () for index in buildable]
-            try:
+        try:
+            if rowids.rows and to_build:
+                of = [index.columns or () for index in to_build]
                 splitters = spool.put(sorting.sample(pages, leaves, rowids.rows, of, limits))
                 each = max(1, limits.leaves // header.page_size, leaves.size // _MOST_RUNS)
-                for first in range(0, leaves.size, each):
-                    divisions.append((spool.put(leaves[first : first + each]), splitters))
-            except Unbuildable:
-                buildable = []
-        return Plan(
-            spool.put(PrimaryKey(tree, rowids, numbers)),
-            tuple(buildable) if rowids.rows else (),  # an index of no rows is there already
-            tuple(index for index in others if index not in buildable),
-            tuple(divisions),
-            spool.put(space),
-        )
+                divisions = [(spool.put(part), splitters) for part in _parts(leaves, each)]
+        except Unbuildable:
+            to_build = []
+    left = tuple(index for index in others if index not in to_build)
+    # An index of no rows is there already.
+    filled = tuple(to_build) if divisions else ()
+    return Plan(primary_key, filled, left, tuple(divisions), spool.put(space))
+
+
+def _parts(numbers: Ints, each: int) -> Iterator[Ints]:
+    return (numbers[first : first + each] for first in range(0, numbers.size, each))
 
 
 def write_primary_key(job: Rebuild, primary_key: Spooled[PrimaryKey]) -> None:
@@ -133,8 +133,9 @@ def arrange(
 ) -> Arrangement:
     """A task: give the parts of all indexes their pages."""
     space = take(plan.space)
+    found = [take(each) for each in divided]
     with named(job):
-        found = _in_order([take(each) for each in divided])
+        _check_order(found)
     arranged: list[Arranged] = []
     left = list(plan.left)
     for number, index in enumerate(plan.others):
@@ -149,12 +150,11 @@ def arrange(
     return Arrangement(tuple(arranged), tuple(left), spool_of(job).put(space))
 
 
-def _in_order(divided: list[Divided | None]) -> list[Divided | None]:
-    """What was divided, as it is. Raises `NotCanonical` where rows are not in their order."""
+def _check_order(divided: Sequence[Divided | None]) -> None:
+    """Raise `NotCanonical` where the rows of one part of the table are not behind another's."""
     filled = [each for each in divided if each is not None and each.first <= each.last]
     if any(each.last >= after.first for each, after in itertools.pairwise(filled)):
         raise NotCanonical("the rows of its table are not in their order")
-    return divided
 
 
 def _arranged(job: Rebuild, index: Index, runs: Runs, space: Space, limits: Limits) -> Arranged:
