@@ -102,10 +102,8 @@ async def take_backup(
         preload=needed,
         ahead=2,
     ) as children:
-        # The children take longer than this does.
-        from engine.reading import Reading
+        from engine.reading import Reading  # takes a while, and the children take longer
 
-        await asyncio.to_thread(repository.get_ready)
         instance, changes = await look() if found is None else found
         reading = Reading(
             children,

@@ -58,14 +58,6 @@ class Repository(NamedTuple):
         """Bytes in a chunk of an image with pages of `page_size` bytes."""
         return max(self.chunk_size, page_size)
 
-    def get_ready(self) -> None:
-        """Import what putting a manifest needs, which takes a while, while there is time for it."""
-        import zstandard  # noqa: F401  # `_sealed` uses it
-
-        from engine.repository import manifest_json  # noqa: F401  # so does it this
-
-        self.keys.manifest_sealer("")
-
     def put_manifest(self, manifest: Manifest) -> int:
         """Store a manifest: from here on the backup exists. Gives the bytes it occupies."""
         parts = self._sealed(manifest)
