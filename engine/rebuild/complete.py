@@ -21,6 +21,7 @@ from engine.pages.records import Others, Unbuildable, read_fields, read_rows
 from engine.pages.secondary import fill, lay_out
 from engine.pages.shape import Index, Shape, read_shape
 from engine.pages.slices import slices
+from engine.project.tables import quote
 from engine.rebuild.pages import Pages
 from engine.rebuild.space import Space
 
@@ -119,7 +120,7 @@ def build_by_sqlite(pages: Pages, indexes: Sequence[Index]) -> None:
         connection.execute("PRAGMA temp_store = FILE")
         connection.execute(f"PRAGMA cache_size = -{_SORTED_IN_MEMORY >> 10}")
         for index in indexes:
-            connection.execute(f"REINDEX {_quoted(index.name)}")
+            connection.execute(f"REINDEX {quote(index.name)}")
 
 
 def renew_pages(pages: Pages, prefix: bytes) -> None:
@@ -170,7 +171,7 @@ def _without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
         " WHERE type = 'trigger' AND lower(tbl_name) = 'data' ORDER BY rowid"
     ).fetchall()
     for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {_quoted(name)}")
+        connection.execute(f"DROP TRIGGER {quote(name)}")
     yield
     for _, statement in triggers:
         connection.execute(statement)
@@ -225,13 +226,8 @@ def _entries(connection: sqlite3.Connection, index: str) -> int:
     """How many entries an index has; SQLite answers count(*) from whatever b-tree is smallest."""
     try:
         (count,) = connection.execute(
-            f"SELECT total(1) FROM data INDEXED BY {_quoted(index)}"  # noqa: S608  # quoted
+            f"SELECT total(1) FROM data INDEXED BY {quote(index)}"  # noqa: S608  # quoted
         ).fetchone()
     except sqlite3.OperationalError:  # WITHOUT ROWID: the primary key is the table
         (count,) = connection.execute("SELECT count(*) FROM data").fetchone()
     return int(count)
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.pages.btree import Bytes, Ints
 from engine.pages.header import HEADER_SIZE, Header, NotADatabase, NotCanonical, parse_header
+from engine.project.tables import open_unchanging
 
 _NEAR = 4  # pages: what is read between two that are wanted costs less than reading twice
 _AT_ONCE = 256  # pages that are wanted of one reading
@@ -141,14 +142,15 @@ class PagesInFile:
     @contextlib.contextmanager
     def connect(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
         """SQLite on the file."""
-        mode = "rw" if write else "ro&immutable=1"
-        address = f"{self._path.absolute().as_uri()}?mode={mode}"
-        with (
-            _told(),
-            contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as own,
-        ):
+        with _told(), contextlib.closing(self._connection(write=write)) as own:
             _settle_in(own, write=write)
             yield own
+
+    def _connection(self, *, write: bool) -> sqlite3.Connection:
+        if not write:
+            return open_unchanging(self._path)
+        address = f"{self._path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(address, uri=True, isolation_level=None)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
