@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import pickle
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -94,7 +95,10 @@ def image_of(raw: bytes) -> tuple[Image, Bytes, Runs]:
 
 
 class Here:
-    """Runs the tasks of children in this process, and keeps what SQLite has to build."""
+    """Runs the tasks of children in this process, and keeps what SQLite has to build.
+
+    What goes through the parent must have no arrays in it: they grow with the database.
+    """
 
     def __init__(self) -> None:
         self.by_sqlite: list[str] = []
@@ -104,7 +108,9 @@ class Here:
             arranged = args[1]
             assert isinstance(arranged, indexing.Arrangement)
             self.by_sqlite += [index.name for index in arranged.left]
-        return task(*args, **kwargs)
+        result = task(*args, **kwargs)
+        assert b"numpy" not in pickle.dumps((args, result))
+        return result
 
 
 def write_with_leaves_together(image: Image, data: Bytes, path: Path) -> Iterator[Moves]:
