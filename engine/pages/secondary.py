@@ -63,14 +63,25 @@ def leaf_pages(size: int, room_of_page: int) -> int:
     return max(size - 1, 0) // room_of_page + 1
 
 
-def most_above(leaves: int, longest: int, page_size: int) -> int:
-    """How many pages stand above so many leaves, at most. Raises `Unbuildable`."""
-    pages, level = 0, leaves
+def most_above(leaves: int, longest: int, page_size: int, *, groups: int = 1) -> int:
+    """How many pages stand above so many leaves, at most. Raises `Unbuildable`.
+
+    `groups` is how many parts the lowest of these levels is packed in, each by itself.
+    """
+    pages, level, more = 0, leaves, groups - 1
     while level > 1:
         size = (level - 1) * (longest + _CHILD + 2)
-        level = leaf_pages(size, room(longest, page_size, interior=True))
-        pages += level
+        level = leaf_pages(size, room(longest, page_size, interior=True)) + more
+        pages, more = pages + level, 0
     return pages
+
+
+def pack_interior(entries: Entries, page_size: int, *, closed: bool) -> tuple[Layout, Ints]:
+    """Lay out one interior level of entries that are in their order; see `pack`."""
+    room_of_page = room(entries.longest, page_size, interior=True)
+    order = np.arange(entries.sizes.size)
+    level, above = pack(entries.sizes, order, room_of_page, _CHILD, closed=closed)
+    return Layout(page_size, entries, (level,)), above
 
 
 def pack(

@@ -8,8 +8,7 @@ pages (`place`); when all slices are there, the pages above the leaves follow (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ from engine.rebuild.space import Space
 _AT_ONCE = 256  # pages above leaves that are in memory
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
+class Moves(NamedTuple):
     """Leaves that were moved: the numbers of the pages where they were, and where they are."""
 
     old: PageNumbers
@@ -32,14 +30,6 @@ class Moves:
 
 
 STAYED = Moves(np.empty(0, np.uint32), np.empty(0, np.uint32))
-
-
-def all_of(parts: Sequence[Moves]) -> Moves:
-    """The moves of several slices."""
-    return Moves(
-        np.concatenate([STAYED.old, *(each.old for each in parts)]),
-        np.concatenate([STAYED.new, *(each.new for each in parts)]),
-    )
 
 
 class Placed(NamedTuple):
@@ -71,7 +61,7 @@ def place(pages: Bytes, leaves: Ints, first: int, lock_page: int) -> Placed:
     return Placed(np.concatenate([leaves, rest])[order], numbers[order] + first, moves)
 
 
-def before(pages: Pages, moves: Moves) -> ReadPages:
+def _before(pages: Pages, moves: Moves) -> ReadPages:
     """Reads the list of free pages as it was: the last page of it may be all zeros."""
     is_taken = np.zeros(pages.header().page_count + 1, np.bool_)
     is_taken[moves.new] = True
@@ -84,13 +74,32 @@ def before(pages: Pages, moves: Moves) -> ReadPages:
     return read
 
 
-def follow(pages: Pages, root: int, moves: Moves, space: Space) -> Ints:
+def follow(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[Ints, Space]:
     """Have the pages of a table name its leaves where they are; gives these, in key order.
 
-    Raises `NotCanonical` where the table is none.
+    And what is free then. `moves` are those of all slices. Raises `NotCanonical` where the table is
+    none.
     """
-    header = pages.header()
-    old, new = moves.old, moves.new.copy()
+    renumbered, space = _renumbered(pages, root, moves)
+
+    def read(numbers: Ints) -> Bytes:
+        return pages.read(renumbered[numbers].astype(np.int64))
+
+    tree = walk(read, root, renumbered.size - 1, index=False)
+    for first in range(0, tree.interior.size, _AT_ONCE):
+        some = tree.interior[first : first + _AT_ONCE]
+        interior = pages.read(some)
+        renumber_children(interior, renumbered)
+        pages.write(some, interior)
+    return renumbered[tree.leaves].astype(np.int64), space
+
+
+def _renumbered(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[PageNumbers, Space]:
+    """Where the page of each number is once all leaves have a place, and what is free then."""
+    page_count = pages.header().page_count
+    moved = Moves(*(np.concatenate(each) for each in zip(STAYED, *moves, strict=True)))
+    space = Space(pages, _before(pages, moved))
+    old, new = moved
     if bool((old == root).any()):  # a table that is one leaf: the schema names it where it was
         _move(pages, new[old == root], np.array([root]))
         old, new = old[old != root], new[old != root]
@@ -101,19 +110,9 @@ def follow(pages: Pages, root: int, moves: Moves, space: Space) -> Ints:
         space.grow()
         _move(pages, new[taken], right)
         new[taken] = right
-    renumbered = np.arange(header.page_count + 1, dtype=np.uint32)
+    renumbered = np.arange(page_count + 1, dtype=np.uint32)
     renumbered[old] = new
-
-    def read(numbers: Ints) -> Bytes:
-        return pages.read(renumbered[numbers].astype(np.int64))
-
-    tree = walk(read, root, header.page_count, index=False)
-    for first in range(0, tree.interior.size, _AT_ONCE):
-        some = tree.interior[first : first + _AT_ONCE]
-        interior = pages.read(some)
-        renumber_children(interior, renumbered)
-        pages.write(some, interior)
-    return renumbered[tree.leaves].astype(np.int64)
+    return renumbered, space
 
 
 def _move(pages: Pages, old: PageNumbers, new: Ints) -> None:

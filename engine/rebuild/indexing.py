@@ -19,17 +19,18 @@ from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs as Rowids
 from engine.pages.index import Tree
 from engine.pages.records import Unbuildable
-from engine.pages.secondary import fill, leaf_pages, most_above, room
+from engine.pages.secondary import fill, lay_out, leaf_pages, most_above, pack_interior, room
 from engine.pages.shape import Index
 from engine.rebuild import complete, sorting
 from engine.rebuild.databases import Rebuild, Slice, named, spool_of
-from engine.rebuild.gathering import all_of, before, follow
+from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
 from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Runs, Splitters
 from engine.rebuild.space import Space
 from engine.spool import Spooled, take
 
 _MOST_RUNS = 512  # of an index: `arrange` has the sizes of all of them in memory
+_JOINED = 16  # parts of an index whose upper entries are in memory together
 _UNEVEN = 4  # times the size that a part should have: then SQLite builds the index
 
 
@@ -88,16 +89,14 @@ def prepare(job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits) -> 
     spool = spool_of(job)
     with named(job):
         pages = PagesInFile(Path(job.path), job.image.page_size)
-        made = [take(each) for each in written]
         shape, rowids, others = complete.look_at(
-            pages, [each.rowids for each in made], job.image.left_out
+            pages, [take(each).rowids for each in written], job.image.left_out
         )
         header = pages.header()
         if (header.page_size, header.page_count) != (job.image.page_size, job.image.page_count):
             raise NotCanonical("it tells of another size than it has")
-        moves = all_of([each.moves for each in made])
-        space = Space(pages, before(pages, moves))
-        leaves = follow(pages, shape.table_root, moves, space)
+        moves = (take(each).moves for each in written)
+        leaves, space = follow(pages, shape.table_root, moves)
         tree = complete.plan_primary_key(rowids, header.page_size)
         numbers = np.append(space.take(tree.pages - 1), shape.primary_key.root)
         primary_key = spool.put(PrimaryKey(tree, rowids, numbers))
@@ -167,7 +166,7 @@ def _arranged(job: Rebuild, index: Index, runs: Runs, space: Space, limits: Limi
         raise Unbuildable
     room_of_page = room(runs.longest, page_size)
     leaves = [leaf_pages(size, room_of_page) for size in (sizes + 2 * rows).tolist()]
-    above = most_above(sum(leaves), runs.longest, page_size)
+    above = most_above(sum(leaves), runs.longest, page_size, groups=len(_groups(len(leaves))))
     alone = sum(leaves) == 1
     numbers = np.array([index.root], np.int64) if alone else space.take(sum(leaves))
     spool = spool_of(job)
@@ -188,14 +187,37 @@ def join(job: Rebuild, index: Arranged, above: Sequence[Spooled[Above]]) -> Spoo
 
     `above` is what `collect` left for each part.
     """
-    leaves, numbers = take(index.leaves), take(index.above)
-    used = 0
-    if leaves.size > 1:
-        layout = sorting.lay_out_above([take(each) for each in above], job.image.page_size)
-        used = layout.pages - 1
-        own = np.append(numbers[:used], index.root)
-        PagesInFile(Path(job.path), job.image.page_size).write(own, fill(layout, own, leaves))
-    return spool_of(job).put(numbers[used:])
+    page_size = job.image.page_size
+    pages = PagesInFile(Path(job.path), page_size)
+    below, numbers = take(index.leaves), take(index.above)
+    groups = _groups(len(above))
+    if len(groups) == 1:
+        upper = [take(each) for each in above]
+    else:
+        upper, used = [], []
+        for first, last in groups:
+            entries = sorting.above_of([take(each) for each in above[first:last]])
+            is_last = last == len(above)
+            layout, lifted = pack_interior(entries, page_size, closed=not is_last)
+            own, numbers = np.split(numbers, [layout.pages])
+            children, below = np.split(below, [entries.sizes.size + is_last])
+            pages.write(own, fill(layout, own, children))
+            upper.append(sorting.picked(entries, lifted))
+            used.append(own)
+        below = np.concatenate(used)
+    if below.size > 1:
+        entries = sorting.above_of(upper)
+        layout = lay_out(entries, np.arange(entries.sizes.size), page_size, interior=True)
+        own, numbers = np.split(numbers, [layout.pages - 1])
+        own = np.append(own, index.root)
+        pages.write(own, fill(layout, own, below))
+    return spool_of(job).put(numbers)
+
+
+def _groups(parts: int) -> list[tuple[int, int]]:
+    """The parts of an index whose upper entries are in memory together: from one up to another."""
+    edges = [*range(0, parts, _JOINED)[: max(1, parts // _JOINED)], parts]
+    return list(itertools.pairwise(edges))
 
 
 def finish(job: Rebuild, arranged: Arrangement, unused: Sequence[Spooled[Ints]]) -> None:

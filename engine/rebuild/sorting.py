@@ -4,7 +4,7 @@ Each index is divided into parts by a few rows of the table, its *splitters*: pa
 the entries from splitter n on, up to the next. `sample` chooses them. `divide` makes the entries of
 some of the table's leaves and puts them in order, those of one part together, at the end of a file
 of runs beside the database, one for each index and process. `collect` then brings the runs of one
-part together, puts them in order, and fills leaves of the index; `lay_out_above` is for what stands
+part together, puts them in order, and fills leaves of the index; `above_of` gives what stands
 above them. So every part of every index is work for any child, and none needs more memory than a
 part or some leaves take, however large the table is.
 """
@@ -34,7 +34,7 @@ from engine.pages.records import (
     read_rows,
     spans,
 )
-from engine.pages.secondary import Layout, fill_leaves, lay_out, pack, room
+from engine.pages.secondary import fill_leaves, pack, room
 from engine.rebuild.databases import Rebuild, named, spool_of
 from engine.rebuild.pages import PagesInFile, read_into, write_all
 from engine.spool import Spooled, take
@@ -276,13 +276,9 @@ def collect(job: Rebuild, spooled: Spooled[Part]) -> Spooled[Above]:
     fields = entry_fields(data, at, part.columns)
     order = Sorter(data, dict(enumerate(fields))).order(range(part.columns))
     level, above = pack(sizes, order, room(part.longest, size), closed=part.closed)
-    filled = fill_leaves(Entries(data, at, sizes), level, size)
-    PagesInFile(Path(job.path), size).write(part.numbers, filled)
-    entries = b"".join(
-        data[begin:end].tobytes()
-        for begin, end in zip(at[above].tolist(), (at + sizes)[above].tolist(), strict=True)
-    )
-    return spool_of(job).put(Above(sizes[above].astype(np.uint16).tobytes(), entries))
+    entries = Entries(data, at, sizes)
+    PagesInFile(Path(job.path), size).write(part.numbers, fill_leaves(entries, level, size))
+    return spool_of(job).put(picked(entries, above))
 
 
 def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
@@ -312,11 +308,18 @@ def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
     return short.astype(np.int64), data
 
 
-def lay_out_above(above: Sequence[Above], page_size: int) -> Layout:
-    """Lay out what stands above the leaves of an index, given what `collect` left of its parts."""
-    lengths = b"".join(each.lengths for each in above)
+def picked(entries: Entries, which: Ints) -> Above:
+    """Some of the entries, to stand above others."""
+    sizes, at = entries.sizes[which], entries.at[which]
+    each = zip(at.tolist(), (at + sizes).tolist(), strict=True)
+    joined = b"".join(entries.data[begin:end].tobytes() for begin, end in each)
+    return Above(sizes.astype(np.uint16).tobytes(), joined)
+
+
+def above_of(parts: Sequence[Above]) -> Entries:
+    """The entries that stand above the leaves of some parts, in their order."""
+    lengths = b"".join(each.lengths for each in parts)
     sizes = np.frombuffer(lengths, np.uint16).astype(np.int64)
     spare = b"\0" * int(sizes.max(initial=0))
-    data = np.frombuffer(b"".join([*(each.entries for each in above), spare]), np.uint8)
-    entries = Entries(data, np.cumsum(sizes) - sizes, sizes)
-    return lay_out(entries, np.arange(sizes.size), page_size, interior=True)
+    data = np.frombuffer(b"".join([*(each.entries for each in parts), spare]), np.uint8)
+    return Entries(data, np.cumsum(sizes) - sizes, sizes)

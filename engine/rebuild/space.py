@@ -12,6 +12,8 @@ from engine.pages.freelist import read_freelist, write_freelist
 from engine.pages.header import FREELIST_FIELDS, PAGE_COUNT_FIELD
 from engine.rebuild.pages import Pages
 
+_AT_ONCE = 1 << 18  # pages
+
 
 class Space:
     """The free pages of a database in the making. What it says of them is put right by `settle`.
@@ -53,7 +55,13 @@ class Space:
         is_free[self._free] = is_free[given] = True
         had = is_free[taken]
         is_free[taken] = False
-        self._free = np.flatnonzero(is_free).astype(np.uint32)
+        # In pieces, for the places are twice as wide as numbers of pages are.
+        self._free = np.concatenate(
+            [
+                (first + np.flatnonzero(is_free[first : first + _AT_ONCE])).astype(np.uint32)
+                for first in range(0, is_free.size, _AT_ONCE)
+            ]
+        )
         return had
 
     def grow(self) -> None:
