@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -96,22 +97,12 @@ class _MemoryWatch(threading.Thread):
 
 def _tree(root: int) -> list[int]:
     """The process and all its descendants that are alive."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            parents.setdefault(_parent(int(entry.name)), []).append(int(entry.name))
     tree = [root]
     for process in tree:
-        tree.extend(parents.get(process, []))
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # the thread ended since it was listed
+                tree += [int(child) for child in children.read_text().split()]
     return tree
-
-
-def _parent(process: int) -> int:
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
-    except OSError:  # it ended since it was listed
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
 
 
 def _high_water(process: int) -> int:
