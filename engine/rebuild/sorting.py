@@ -244,12 +244,7 @@ def _divided(
 
 def _write_run(name: str, entries: Entries, order: Ints, before: Ints) -> Run:
     """Add entries, in order, to this process's file of runs; `before` each part come so many."""
-    sizes = entries.sizes[order]
-    ends = np.cumsum(sizes)
-    longest = int(sizes.max(initial=0))
-    packed = np.empty(int(sizes.sum()) + longest, np.uint8)
-    if longest:
-        spans(packed, longest)[ends - sizes] = spans(entries.data, longest)[entries.at[order]]
+    sizes, packed = _joined(entries, order)
     rows = np.concatenate([[0], before, [order.size]])
     file = f"{name}.{os.getpid()}"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -257,11 +252,23 @@ def _write_run(name: str, entries: Entries, order: Ints, before: Ints) -> Run:
         at = os.fstat(handle).st_size
         short = sizes.astype(np.uint16)
         write_all(handle, short.view(np.uint8).data, at)
-        write_all(handle, packed[: packed.size - longest].data, at + short.nbytes)
+        write_all(handle, packed.data, at + short.nbytes)
     finally:
         os.close(handle)
-    used = np.concatenate([[0], ends])[rows]
+    used = np.concatenate([[0], np.cumsum(sizes)])[rows]
+    longest = int(sizes.max(initial=0))
     return Run(file, at, rows.astype(np.int32), used.astype(np.int32), longest)
+
+
+def _joined(entries: Entries, which: Ints) -> tuple[Ints, Bytes]:
+    """Some entries, one behind the other: their lengths and their bytes."""
+    sizes = entries.sizes[which]
+    ends = np.cumsum(sizes)
+    total, longest = int(sizes.sum()), int(sizes.max(initial=0))
+    joined = np.empty(total + longest, np.uint8)
+    if longest:  # what is too much of one is overwritten by the one behind it
+        spans(joined, longest)[ends - sizes] = spans(entries.data, longest)[entries.at[which]]
+    return sizes, joined[:total]
 
 
 def collect(job: Rebuild, spooled: Spooled[Part]) -> Spooled[Above]:
@@ -310,10 +317,8 @@ def _read_pieces(pieces: Pieces, longest: int) -> tuple[Ints, Bytes]:
 
 def picked(entries: Entries, which: Ints) -> Above:
     """Some of the entries, to stand above others."""
-    sizes, at = entries.sizes[which], entries.at[which]
-    each = zip(at.tolist(), (at + sizes).tolist(), strict=True)
-    joined = b"".join(entries.data[begin:end].tobytes() for begin, end in each)
-    return Above(sizes.astype(np.uint16).tobytes(), joined)
+    sizes, joined = _joined(entries, which)
+    return Above(sizes.astype(np.uint16).tobytes(), joined.tobytes())
 
 
 def above_of(parts: Sequence[Above]) -> Entries:
