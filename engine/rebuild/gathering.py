@@ -75,9 +75,9 @@ def _before(pages: Pages, moves: Moves) -> ReadPages:
 
 
 def follow(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[Ints, Space]:
-    """Have the pages of a table name its leaves where they are; gives these, in key order.
+    """Have the pages of a table name its leaves where they are, given the moves of all slices.
 
-    And what is free then. `moves` are those of all slices. Raises `NotCanonical` where the table is
+    Gives the leaves, in key order, and what is free then. Raises `NotCanonical` where the table is
     none.
     """
     renumbered, space = _renumbered(pages, root, moves)

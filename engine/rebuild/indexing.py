@@ -193,7 +193,7 @@ def join(job: Rebuild, index: Arranged, above: Sequence[Spooled[Above]]) -> Spoo
     groups = _groups(len(above))
     if len(groups) == 1:
         upper = [take(each) for each in above]
-    else:
+    else:  # the lowest level, a group at a time: there is an entry for every leaf
         upper, used = [], []
         for first, last in groups:
             entries = sorting.above_of([take(each) for each in above[first:last]])

@@ -1,9 +1,9 @@
 """Draws the figures of the benchmark as bars, in SVG.
 
-    python tests/bench/plot.py figures.json screenshots/benchmark.svg
+    python tests/bench/plot.py many.json one.json screenshots/benchmark.svg
 
-`figures.json` is what `run.py --json` wrote; `run.py --plot` draws at once. Every measure has its
-own scale, and Backstay's bar is the first of each.
+The JSON files are what `run.py --json` wrote, here of a run for each shape; `run.py --plot` draws
+one run at once. Every measure has its own scale, and Backstay's bar is the first of each.
 """
 
 from __future__ import annotations
@@ -20,31 +20,38 @@ MB = 1_000_000
 TIMES = ("first backup", "next day", "nothing changed", "restore, new ids")
 SIZES = ("stored, one day", "added next day", "stored, all days")
 SHAPES = {"many": "200 device files", "one": "one big device file"}
+ALIKE = ("size_mb", "turns", "processors")  # in all runs that are drawn together
 
 _COLUMN, _NAME, _BAR = 460, 128, 220  # widths
 _ROW, _TITLE, _GAP, _TOP, _EDGE = 17, 20, 12, 100, 24  # heights
 _OURS, _OTHERS, _INK, _FAINT = "#0f766e", "#94a3b8", "#0f172a", "#64748b"
 
 
-def draw(document: Mapping[str, Any]) -> str:
-    """The picture of what `run.py` measured."""
-    shapes = {name: document["shapes"][name] for name in SHAPES if name in document["shapes"]}
+def draw(*documents: Mapping[str, Any]) -> str:
+    """The picture of what `run.py` measured, in several runs of other shapes or days, or one."""
+    shapes = [
+        (name, document["shapes"][name], document["days"])
+        for name in SHAPES
+        for document in documents
+        if name in document["shapes"]
+    ]
     parts: list[str] = []
     bottom = 0
-    for column, (name, results) in enumerate(shapes.items()):
+    for column, (name, results, days) in enumerate(shapes):
         left = _EDGE + column * _COLUMN
         parts.append(_text(left, _TOP - 14, SHAPES[name], size=14, weight="bold"))
         top = _TOP
         for what in (*TIMES, *SIZES):
-            named = what.replace("all days", f"{document['days']} days")
+            named = what.replace("all days", f"{days} days")
             drawn, top = _measure(left, top, what, named, results)
             parts += drawn
         bottom = max(bottom, top)
     width = 2 * _EDGE + len(shapes) * _COLUMN
-    turns = document["turns"]
+    first = documents[0]
+    turns = first["turns"]
     how_often = f"medians of {turns} turns" if turns > 1 else "one turn"
     what_it_is = (
-        f"{document['size_mb']:,} MB of device files, {document['processors']} processors; "
+        f"{first['size_mb']:,} MB of device files, {first['processors']} processors; "
         f"{how_often}, whole commands, synced to disk. Shorter is better."
     )
     title = [
@@ -110,11 +117,14 @@ def _text(
 
 def main() -> None:
     """Read the figures and write the picture."""
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         raise SystemExit(__doc__)
-    source, target = map(Path, sys.argv[1:])
+    *sources, target = map(Path, sys.argv[1:])
+    documents = [json.loads(source.read_text()) for source in sources]
+    if len({tuple(document[name] for name in ALIKE) for document in documents}) > 1:
+        raise SystemExit(f"these runs differ in more than days and shapes: {', '.join(ALIKE)}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(draw(json.loads(source.read_text())))
+    target.write_text(draw(*documents))
 
 
 if __name__ == "__main__":

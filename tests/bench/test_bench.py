@@ -79,6 +79,26 @@ def test_every_measure_is_taken_of_every_tool(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
+def test_runs_of_several_shapes_are_drawn_together(tmp_path: Path) -> None:
+    measured = {"first backup": [1.5], "stored, all days": [2_000_000]}
+    results = [{"tool": "backstay, all", "figures": measured}]
+    alike = {"size_mb": 1, "turns": 5, "processors": 2}
+    files = [tmp_path / "one.json", tmp_path / "many.json"]
+    for file, days in zip(files, (2, 7), strict=True):
+        shapes = {file.stem: results}
+        file.write_text(json.dumps({**alike, "days": days, "shapes": shapes}))
+    picture = tmp_path / "figures.svg"
+    run("plot.py", str(files[0]), str(files[1]), str(picture))
+    texts = [text.text for text in ElementTree.parse(picture).iter() if text.text]  # noqa: S314
+    assert [text for text in texts if text.startswith("stored")] == [
+        "stored, 7 days",
+        "stored, 2 days",
+    ]
+    files[1].write_text(json.dumps({**alike, "turns": 1, "days": 7, "shapes": {}}))
+    with pytest.raises(AssertionError, match="differ in more than days"):
+        run("plot.py", str(files[0]), str(files[1]), str(picture))
+
+
 def test_peers_get_new_ids_and_nothing_else_changes(tmp_path: Path) -> None:
     until = datetime(2026, 11, 16, tzinfo=UTC)
     project = tmp_path / "project"
