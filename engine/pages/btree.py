@@ -19,7 +19,7 @@ INDEX_LEAF, INDEX_INTERIOR = 0x0A, 0x02
 PADDING = 32  # bytes that a buffer must have behind its pages: a varint may be read past the end
 MAX_DEPTH = 20
 _AT_ONCE = 128  # interior pages that are read at once: what is made of them stays in the cache
-_NO_PAGES: Ints = np.empty(0, np.int64)
+_NO_PAGES: PageNumbers = np.empty(0, np.uint32)
 
 # Reads pages, given their numbers in any order, into an array of shape (pages, page size).
 ReadPages = Callable[[Ints], Bytes]
@@ -30,7 +30,7 @@ class Tree:
     """The pages of one b-tree without overflow pages: interior ones, and leaves in key order."""
 
     interior: Ints
-    leaves: Ints
+    leaves: PageNumbers
 
 
 def be16(flat: Bytes, at: Ints) -> Ints:
@@ -104,9 +104,9 @@ def walk_all(read: ReadPages, roots: Sequence[int], page_count: int, *, index: b
     inner_type, leaf_type = (INDEX_INTERIOR, INDEX_LEAF) if index else (TABLE_INTERIOR, TABLE_LEAF)
     marked = np.zeros(page_count + 1, np.bool_)
     seen = 0
-    interior: list[list[Ints]] = [[_NO_PAGES] for _ in roots]
-    leaves: list[Ints] = [_NO_PAGES] * len(roots)
-    going = {tree: np.array([root], np.int64) for tree, root in enumerate(roots)}
+    interior: list[list[PageNumbers]] = [[] for _ in roots]
+    leaves: list[PageNumbers] = [_NO_PAGES] * len(roots)
+    going = {tree: np.array([root], np.uint32) for tree, root in enumerate(roots)}
     for _ in range(MAX_DEPTH):
         for level in going.values():
             if int(level.min()) < 2 or int(level.max()) > page_count:
@@ -125,7 +125,7 @@ def walk_all(read: ReadPages, roots: Sequence[int], page_count: int, *, index: b
                 raise NotCanonical(f"a b-tree page has the type {kind}")
         if not going:
             return [
-                Tree(np.concatenate(inner), outer)
+                Tree(np.concatenate([_NO_PAGES, *inner]).astype(np.int64), outer)
                 for inner, outer in zip(interior, leaves, strict=True)
             ]
         sizes = [level.size for level in going.values()]
@@ -135,18 +135,18 @@ def walk_all(read: ReadPages, roots: Sequence[int], page_count: int, *, index: b
     raise NotCanonical("a b-tree is deeper than SQLite allows")
 
 
-def _children(read: ReadPages, level: Ints, inner_type: int) -> tuple[Ints, Ints]:
+def _children(read: ReadPages, level: PageNumbers, inner_type: int) -> tuple[PageNumbers, Ints]:
     """The child pages of interior pages, in key order, and how many each page has."""
     parts, counts = [], []
     for start in range(0, level.size, _AT_ONCE):
-        pages = read(level[start : start + _AT_ONCE])
+        pages = read(level[start : start + _AT_ONCE].astype(np.int64))
         if bool((pages[:, 0] != inner_type).any()):
             raise NotCanonical("b-tree pages of different types on one level")
         flat = np.concatenate([pages.reshape(-1), np.zeros(PADDING, np.uint8)])
         every = np.arange(pages.shape[0], dtype=np.int64)
         cells, number = cell_starts(flat, pages.shape[1], every, 12)
         last = np.cumsum(number + 1) - 1  # the right-most child comes last of each
-        children = np.empty(cells.size + every.size, dtype=np.int64)
+        children = np.empty(cells.size + every.size, dtype=np.uint32)
         is_last = np.zeros(children.size, dtype=bool)
         is_last[last] = True
         children[~is_last] = be32(flat, cells)

@@ -45,6 +45,7 @@ from engine.pages.btree import (
     TABLE_LEAF,
     Bytes,
     Ints,
+    PageNumbers,
     ReadPages,
     Tree,
     be32,
@@ -181,7 +182,7 @@ def _kinds(
     kinds = np.full(header.page_count, CHAIN, np.uint8)
     used = 0
 
-    def use(pages: Ints, kind: int) -> None:
+    def use(pages: Ints | PageNumbers, kind: int) -> None:
         nonlocal used
         kinds[pages - 1] = kind
         used += pages.size
@@ -193,7 +194,7 @@ def _kinds(
     # All at once is quicker; of a large file, what is known of them takes memory.
     together = len(indexes) if header.page_count <= _FEW_PAGES else 1
     with _of_an_index():
-        use(read_freelist(read, header).astype(np.int64), EMPTY)
+        use(read_freelist(read, header), EMPTY)
         for start in range(0, len(indexes), together):
             some = indexes[start : start + together]
             roots = [index.root for index in some]
@@ -267,12 +268,12 @@ def _overflow_pages(
     """All overflow pages of a b-tree, each once."""
     size = header.page_size
     chains: list[Ints] = [np.empty((0, 3), np.int64)]
-    parts = [(tree.leaves, leaf_kind)]
+    parts: list[tuple[Ints | PageNumbers, int]] = [(tree.leaves, leaf_kind)]
     if leaf_kind == INDEX_LEAF:  # the interior pages of a table have nothing but numbers
         parts.append((tree.interior, INDEX_INTERIOR))
     for pages, kind in parts:
         for start in range(0, pages.size, 1024):
-            batch = read(pages[start : start + 1024])
+            batch = read(pages[start : start + 1024].astype(np.int64))
             flat = np.concatenate([batch.reshape(-1), np.zeros(PADDING, np.uint8)])
             every = np.arange(batch.shape[0], dtype=np.int64)
             if bool((batch[:, 0] != kind).any()):
@@ -288,9 +289,9 @@ def _overflow_pages(
         if total > header.page_count:
             raise NotCanonical("a chain of overflow pages runs in a circle")
         found.append(level)
-        pages = np.sort(level)
-        after = be32(read(pages).reshape(-1), np.arange(pages.size) * size)
-        level, left = after[np.searchsorted(pages, level)][left > 1], left[left > 1] - 1
+        ordered = np.sort(level)
+        after = be32(read(ordered).reshape(-1), np.arange(ordered.size) * size)
+        level, left = after[np.searchsorted(ordered, level)][left > 1], left[left > 1] - 1
     return np.concatenate(found)
 
 

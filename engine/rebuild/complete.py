@@ -91,7 +91,9 @@ def _build_others(
     header = pages.header()
     leaves = walk(pages.read, shape.table_root, header.page_count, index=False).leaves
     try:
-        rows, _ = read_rows(pages.read(leaves), Others(pages.read, header.page_count))
+        rows, _ = read_rows(
+            pages.read(leaves.astype(np.int64)), Others(pages.read, header.page_count)
+        )
         fields = read_fields(rows, columns)
     except Unbuildable:
         return list(indexes)

@@ -74,7 +74,7 @@ def _before(pages: Pages, moves: Moves) -> ReadPages:
     return read
 
 
-def follow(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[Ints, Space]:
+def follow(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[PageNumbers, Space]:
     """Have the pages of a table name its leaves where they are, given the moves of all slices.
 
     Gives the leaves, in key order, and what is free then. Raises `NotCanonical` where the table is
@@ -91,7 +91,7 @@ def follow(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[Ints, Space
         interior = pages.read(some)
         renumber_children(interior, renumbered)
         pages.write(some, interior)
-    return renumbered[tree.leaves].astype(np.int64), space
+    return renumbered[tree.leaves], space
 
 
 def _renumbered(pages: Pages, root: int, moves: Iterable[Moves]) -> tuple[PageNumbers, Space]:

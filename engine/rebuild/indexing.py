@@ -7,14 +7,14 @@ pages, `join` writes what stands above them. What they tell each other of pages 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.pages.btree import Ints
+from engine.pages.btree import Ints, PageNumbers
 from engine.pages.header import NotCanonical
 from engine.pages.ids import Runs as Rowids
 from engine.pages.index import Tree
@@ -25,7 +25,7 @@ from engine.rebuild import complete, sorting
 from engine.rebuild.databases import Rebuild, Slice, named, spool_of
 from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
-from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Runs, Splitters
+from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Run, Runs, Splitters
 from engine.rebuild.space import Space
 from engine.spool import Spooled, take
 
@@ -116,8 +116,9 @@ def prepare(job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits) -> 
     return Plan(primary_key, filled, left, tuple(divisions), spool.put(space))
 
 
-def _parts(numbers: Ints, each: int) -> Iterator[Ints]:
-    return (numbers[first : first + each] for first in range(0, numbers.size, each))
+def _parts(numbers: PageNumbers, each: int) -> Iterator[Ints]:
+    for first in range(0, numbers.size, each):
+        yield numbers[first : first + each].astype(np.int64)
 
 
 def write_primary_key(job: Rebuild, primary_key: Spooled[PrimaryKey]) -> None:
@@ -132,13 +133,12 @@ def arrange(
 ) -> Arrangement:
     """A task: give the parts of all indexes their pages."""
     space = take(plan.space)
-    found = [take(each) for each in divided]
     with named(job):
-        _check_order(found)
+        _check_order(take(each) for each in divided)
     arranged: list[Arranged] = []
     left = list(plan.left)
     for number, index in enumerate(plan.others):
-        runs = [each.runs[number] if each else None for each in found]
+        runs = [_run(take(each), number) for each in divided]
         whole = [run for run in runs if run is not None]
         try:
             if len(whole) < len(runs):
@@ -149,10 +149,14 @@ def arrange(
     return Arrangement(tuple(arranged), tuple(left), spool_of(job).put(space))
 
 
-def _check_order(divided: Sequence[Divided | None]) -> None:
+def _run(divided: Divided | None, index: int) -> Run | None:
+    return None if divided is None else divided.runs[index]
+
+
+def _check_order(divided: Iterable[Divided | None]) -> None:
     """Raise `NotCanonical` where the rows of one part of the table are not behind another's."""
-    filled = [each for each in divided if each is not None and each.first <= each.last]
-    if any(each.last >= after.first for each, after in itertools.pairwise(filled)):
+    edges = [(each.first, each.last) for each in divided if each and each.first <= each.last]
+    if any(last >= first for (_, last), (first, _) in itertools.pairwise(edges)):
         raise NotCanonical("the rows of its table are not in their order")
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pages.btree import Bytes, Ints
+from engine.pages.btree import Bytes, Ints, PageNumbers
 from engine.pages.entries import Entries, EntryMaker
 from engine.pages.order import Sorter
 from engine.pages.records import (
@@ -163,7 +163,7 @@ class Runs:
 
 
 def sample(
-    pages: PagesInFile, leaves: Ints, rows: int, of: Sequence[Columns], limits: Limits
+    pages: PagesInFile, leaves: PageNumbers, rows: int, of: Sequence[Columns], limits: Limits
 ) -> Splitters:
     """Choose rows of a table that divide indexes over these columns into parts of about one size.
 
@@ -190,13 +190,13 @@ def sample(
     return Splitters(found.pick(places), tuple(np.isin(places, each) for each in chosen))
 
 
-def _short_rows(pages: PagesInFile, leaves: Ints, count: int) -> Rows:
+def _short_rows(pages: PagesInFile, leaves: PageNumbers, count: int) -> Rows:
     """About `count` rows of some leaves, evenly, of those that are no longer than a page."""
     header = pages.header()
     others = Others(pages.read, header.page_count)
     picked = []
     for first in range(0, leaves.size, _LEAVES_AT_ONCE):
-        some = leaves[first : first + _LEAVES_AT_ONCE]
+        some = leaves[first : first + _LEAVES_AT_ONCE].astype(np.int64)
         found, _ = read_rows(pages.read(some), others)
         short = np.flatnonzero(found.ends - found.at <= header.page_size)
         wanted = -(-count * some.size // leaves.size)
