@@ -107,7 +107,10 @@ class Slice:
 
 
 def write_slice(job: Rebuild, first: int, count: int) -> Spooled[Slice]:
-    """Write `count` pages from page number `first` on, with new ids and the leaves together."""
+    """Write `count` pages from page number `first` on, with new ids and the leaves together.
+
+    Gives what a later task has to know of them. Raises `RepositoryDamaged`, naming the database.
+    """
     size = job.image.page_size
     with named(job):
         leaves, runs = _renewed_pages(job, first, count)
