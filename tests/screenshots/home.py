@@ -34,7 +34,10 @@ _UNDER_WAY = "4f2a81c09b3d"
 
 @contextmanager
 def as_always() -> Iterator[None]:
-    """Ids, tokens and durations that are the same each time."""
+    """Ids, tokens, durations and sizes that are the same each time.
+
+    What is stored together is compressed together: one process stores one file after the other.
+    """
     seeded = random.Random(_SEED)
     ids = SimpleNamespace(urandom=seeded.randbytes)
     moments = itertools.count(0, _TAKES)
@@ -47,6 +50,7 @@ def as_always() -> Iterator[None]:
         patch("engine.names.os", ids),
         patch("engine.project.identity.uuid4", token),
         patch("engine.performing.time", ticking),
+        patch("engine.reading._AT_ONCE", 1),
         patch("engine.children.COUNT", 1),
     ):
         yield

@@ -25,7 +25,7 @@ MEASURED = FOLDER / "benchmark.svg"  # not taken of the app: tests/bench/plot.py
 _WIDE = (120, 30)
 _TO_BACKUPS = ("down", "enter")
 _SIZE = re.compile(r"(\d+\.\d)(?:\s|&#160;)(kB|MB)")
-_FEW = {"kB": 0.95, "MB": 0.15}  # what a few bytes make of a rounded size, and of a sum of sizes
+_FEW = {"kB": 0.45, "MB": 0.15}  # what a few bytes make of a rounded size, and of a sum of sizes
 
 
 class Picture(NamedTuple):
