@@ -46,7 +46,7 @@ def read_freelist(read: ReadPages, header: Header) -> PageNumbers:
     return pages
 
 
-def write_freelist(pages: Ints, page_size: int) -> tuple[int, dict[int, bytes]]:
+def write_freelist(pages: Ints | PageNumbers, page_size: int) -> tuple[int, dict[int, bytes]]:
     """Lay out a list of free pages (ascending): the first trunk's number, and the trunk pages.
 
     Every trunk stands before the pages it names, so that a list that grows at its end changes its

@@ -7,7 +7,7 @@ pages, `join` writes what stands above them. What they tell each other of pages 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from engine.rebuild import complete, sorting
 from engine.rebuild.databases import Rebuild, Slice, named, spool_of
 from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
-from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Run, Runs, Splitters
+from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Runs, Splitters
 from engine.rebuild.space import Space
 from engine.spool import Spooled, take
 
@@ -129,31 +129,27 @@ def write_primary_key(job: Rebuild, primary_key: Spooled[PrimaryKey]) -> None:
 
 
 def arrange(
-    job: Rebuild, plan: Plan, divided: Sequence[Spooled[Divided | None]], limits: Limits
+    job: Rebuild, plan: Plan, divided: Sequence[Divided | None], limits: Limits
 ) -> Arrangement:
     """A task: give the parts of all indexes their pages."""
     space = take(plan.space)
     with named(job):
-        _check_order(take(each) for each in divided)
+        _check_order(divided)
     arranged: list[Arranged] = []
     left = list(plan.left)
     for number, index in enumerate(plan.others):
-        runs = [_run(take(each), number) for each in divided]
-        whole = [run for run in runs if run is not None]
+        spooled = [each.runs[number] for each in divided if each is not None]
+        runs = [take(run) for run in spooled if run is not None]
         try:
-            if len(whole) < len(runs):
+            if len(runs) < len(divided):
                 raise Unbuildable
-            arranged.append(_arranged(job, index, Runs(whole), space, limits))
+            arranged.append(_arranged(job, index, Runs(runs), space, limits))
         except Unbuildable:
             left.append(index)
     return Arrangement(tuple(arranged), tuple(left), spool_of(job).put(space))
 
 
-def _run(divided: Divided | None, index: int) -> Run | None:
-    return None if divided is None else divided.runs[index]
-
-
-def _check_order(divided: Iterable[Divided | None]) -> None:
+def _check_order(divided: Sequence[Divided | None]) -> None:
     """Raise `NotCanonical` where the rows of one part of the table are not behind another's."""
     edges = [(each.first, each.last) for each in divided if each and each.first <= each.last]
     if any(last >= first for (_, last), (first, _) in itertools.pairwise(edges)):

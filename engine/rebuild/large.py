@@ -55,7 +55,7 @@ async def build_indexes(
 ) -> None:
     """Build the indexes of a large image whose slices are all written, with new ids."""
     plan = await children.run(indexing.prepare, job, written, limits)
-    divided: list[Spooled[Divided | None]] = []
+    divided: list[Divided | None] = []
 
     async def divide() -> None:
         divided.extend(

@@ -89,7 +89,7 @@ class Divided:
     `first` and `last` are the lowest and the highest rowid; without rows the first is larger.
     """
 
-    runs: tuple[Run | None, ...]
+    runs: tuple[Spooled[Run] | None, ...]
     first: int
     last: int
 
@@ -206,26 +206,22 @@ def _short_rows(pages: PagesInFile, leaves: PageNumbers, count: int) -> Rows:
 
 def divide(
     job: Rebuild, of: Sequence[Columns], leaves: Spooled[Ints], splitters: Spooled[Splitters]
-) -> Spooled[Divided | None]:
-    """A task: write the runs of some leaves; None where their rows are too long."""
-    return spool_of(job).put(_divided(job, of, take(leaves), take(splitters)))
-
-
-def _divided(
-    job: Rebuild, of: Sequence[Columns], leaves: Ints, splitters: Splitters
 ) -> Divided | None:
+    """A task: write the runs of some leaves; None where their rows are too long."""
+    by = take(splitters)
     size = job.image.page_size
     pages = PagesInFile(Path(job.path), size)
     try:
         with named(job):
             others = Others(pages.read, pages.header().page_count)
-            rows, is_splitter = read_rows(pages.read(leaves), others, splitters.rows)
+            rows, is_splitter = read_rows(pages.read(take(leaves)), others, by.rows)
             fields = read_fields(rows, {column for columns in of for column in columns})
     except Unbuildable:
         return None
     maker, sorter = EntryMaker(rows, fields, size), Sorter(rows.data, fields)
     places = np.flatnonzero(is_splitter)
-    runs: list[Run | None] = []
+    spool = spool_of(job)
+    runs: list[Spooled[Run] | None] = []
     for number, columns in enumerate(of):
         try:
             entries, order = maker.entries(columns), sorter.order(columns)
@@ -233,10 +229,11 @@ def _divided(
             runs.append(None)
             continue
         begins = np.zeros(is_splitter.size, np.bool_)
-        begins[places[splitters.of[number]]] = True
+        begins[places[by.of[number]]] = True
         is_row = ~is_splitter[order]
         before = np.cumsum(is_row, dtype=np.int64)[np.flatnonzero(begins[order])]
-        runs.append(_write_run(f"{job.path}.{number}", entries, order[is_row], before))
+        run = _write_run(f"{job.path}.{number}", entries, order[is_row], before)
+        runs.append(spool.put(run))
     own = rows.rowids[~is_splitter]
     first, last = (int(own[0]), int(own[-1])) if own.size else (0, -1)
     return Divided(tuple(runs), first, last)

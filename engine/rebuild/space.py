@@ -71,7 +71,7 @@ class Space:
     def settle(self) -> None:
         """Write the list of the pages that are still free, and how many pages there are."""
         self.grow()
-        first_trunk, trunks = write_freelist(self._free.astype(np.int64), self._page_size)
+        first_trunk, trunks = write_freelist(self._free, self._page_size)
         for number, trunk in trunks.items():
             self._pages.patch((number - 1) * self._page_size, trunk)
         self._pages.patch(FREELIST_FIELDS.start, struct.pack(">II", first_trunk, self._free.size))
