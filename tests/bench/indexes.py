@@ -174,7 +174,7 @@ def measure(work: Path, shape: Shape, size_mb: int, day_rows: float) -> None:
     for name, cost in costs.items():
         say(
             f"{name:<34}{cost.stored / MB:>11.2f}{cost.added / MB:>11.2f}"
-            f"{cost.seconds:>12.2f}{cost.by_sqlite:>12.2f}"
+            f"{cost.seconds:>12.3f}{cost.by_sqlite:>12.3f}"
         )
 
 
@@ -239,8 +239,7 @@ def build(file: File, made: Path, left_out: tuple[str, ...]) -> float:
     written = spool_of(job).put(Slice(runs, STAYED))
     asyncio.run(large.build_indexes(Here(), job, [written]))
     spent = time.process_time() - begin
-    for run in made.parent.glob(f"{made.name}.*"):
-        run.unlink()
+    large.remove_scratch(made)
     return spent
 
 

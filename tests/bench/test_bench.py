@@ -149,7 +149,7 @@ def test_every_index_has_its_costs(tmp_path: Path) -> None:
         "data_group_index",
         "data_created_at_index",
     ]
-    for _, stored, added, *seconds in table[:-1]:  # of such a small file they are next to nothing
+    for _, stored, added, _, _ in table[:-1]:
         assert float(stored) > 0
         assert float(added) >= 0
-        assert len([float(each) for each in seconds]) == 2
+    assert float(table[-1][-2]) > 0
