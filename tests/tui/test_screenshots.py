@@ -42,8 +42,7 @@ def test_a_few_bytes_make_no_other_picture() -> None:
     assert shows_the_same("added&#160;222.0&#160;kB now", "added&#160;221.9&#160;kB now")
     assert not shows_the_same("added&#160;222.0&#160;kB now", "added&#160;221.0&#160;kB now")
     assert not shows_the_same("added&#160;222.0&#160;kB now", "added&#160;222.0&#160;kB then")
-    assert shows_the_same("8 backups, 1.8&#160;MB", "8 backups, 1.7&#160;MB")
-    assert not shows_the_same("8 backups, 1.8&#160;MB", "8 backups, 1.6&#160;MB")
+    assert not shows_the_same("8 backups, 1.8&#160;MB", "8 backups, 1.7&#160;MB")
     assert not shows_the_same("8 backups, 1.8&#160;MB", "8 backups, 1.8&#160;kB")
 
 
