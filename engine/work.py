@@ -7,8 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.aside import has_abandoned, remove_abandoned
-from engine.errors import BackstayError, NotFound
-from engine.lock import WorkLock
+from engine.errors import BackstayError, Busy, NotFound
+from engine.lock import WorkLock, has_worker
 from engine.model import ProjectState
 from engine.names import shown
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from engine.repository.repository import Repository
 
 T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds to wait for somebody else who mends
 
 
 def clean(home: Home, repository: Repository) -> None:
@@ -98,9 +100,11 @@ async def mend_if_free(home: Home, catalog: Catalog, repository: Repository) -> 
     if not await needs_mending(home, catalog, repository):
         return
     lock = WorkLock(home.path)
+    # Without a worker no job is running: then somebody else is mending, and soon done.
+    works = await asyncio.to_thread(has_worker, home.path)
     try:
-        lock.acquire()
-    except BackstayError:
+        await lock.wait(0 if works else _PATIENCE)
+    except Busy:
         return
     try:
         await mend(home, catalog, repository)

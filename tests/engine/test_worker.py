@@ -207,6 +207,8 @@ async def test_a_job_whose_worker_was_killed_is_lost_and_told(tmp_path: Path) ->
             await until(lambda: states(world) == ["running"])
             os.killpg(worker.pid, signal.SIGKILL)
             await asyncio.to_thread(worker.wait)
+            # What it was just about to start holds its locks until it is gone, too.
+            await until(lambda: not has_worker(world.home))
             async with client(world) as other:  # whoever opens the home mends it
                 (job,) = await other.jobs("Plant")
                 assert job.state is JobState.LOST
