@@ -124,13 +124,19 @@ class Children:
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
         numbers = ",".join(str(number) for number in sockets)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, _PACKAGE, numbers, *self._preload],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env=environment | _ENVIRONMENT,
-            pass_fds=(*sockets, alive),
-        )
+        # What this thread blocks its children do, too, from their first moment on: the parent
+        # decides what Ctrl+C means.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, _PACKAGE, numbers, *self._preload],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=environment | _ENVIRONMENT,
+                pass_fds=(*sockets, alive),
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     async def __aexit__(self, *_: object) -> None:
         """End the processes and wait until they are gone."""

@@ -11,7 +11,6 @@ import importlib
 import os
 import pickle
 import select
-import signal
 import struct
 import threading
 import traceback
@@ -28,7 +27,6 @@ def start(sockets: str, *preload: str) -> None:
     What is in `preload` is imported once, before this process divides: that takes longer than
     anything else here. It has no thread then, and nothing open but the sockets.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
     gc.disable()  # there is no garbage yet, and looking for it takes a tenth of the time
     for module in preload:
         importlib.import_module(module)

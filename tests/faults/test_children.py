@@ -82,6 +82,13 @@ def test_a_child_that_comes_up_when_its_parent_is_gone_says_nothing() -> None:
     assert child.stdout + child.stderr == b""
 
 
+async def test_children_that_just_start_leave_ctrl_c_to_their_parent() -> None:
+    async with Children(os.getpid) as children:
+        for pid in _children():  # they read Python's own modules yet
+            os.kill(pid, signal.SIGINT)
+        assert len(await children.each(os.getpid)) == 2
+
+
 async def test_a_child_that_dies_makes_the_work_fail_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
