@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from engine.access import check_user_name, login_name
+from engine.cancelling import finish_anyway
 from engine.catalog import Catalog
 from engine.clock import Clock, system_clock
 from engine.comparisons import Comparisons
@@ -52,7 +53,8 @@ class Engine(
         With `create` it is made where it is not there. What a process that died left is mended
         first. Jobs run in the home's worker, which is started when there is none, and go on when
         the context is left. With `works` this process becomes the worker where there is none;
-        leaving the context then cancels what was asked for in it and is not done, and waits for it.
+        leaving the context then cancels what was asked for in it and is not done, and waits for it:
+        who cancels while it is left comes too late.
 
         Raises `NotFound`, `HomeUnsafe`, `SettingsInvalid`, `WrongKey`, `TooNew`, `Damaged`.
         """
@@ -72,10 +74,9 @@ class Engine(
             try:
                 yield engine
             finally:
-                await engine._leave()
+                await finish_anyway(engine._leave())
         finally:
-            await catalog.close()
-            await reserve.take_back()
+            await finish_anyway(_close(catalog, reserve))
 
     async def _leave(self) -> None:
         """Stop following jobs. Where this process is the worker, stop those asked for here."""
@@ -97,6 +98,11 @@ class Engine(
             from engine.worker import start_worker
 
             await asyncio.to_thread(start_worker, self.home)
+
+
+async def _close(catalog: Catalog, reserve: Reserve) -> None:
+    await catalog.close()
+    await reserve.take_back()
 
 
 def _prepared(home: Path, create: bool) -> tuple[Home, Encryption]:

@@ -28,9 +28,13 @@ def program() -> NoReturn:
         clear_environment(keep_sent=True)  # before any library reads it
 
     import gc
+    import signal
 
     from tui.detached import detach, works
 
+    # Nothing has begun: Ctrl+C ends us as it ends any program. `tui.cli.main` tells of it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if works(sys.argv[1:]):
         detach()
     gc.set_threshold(_COLLECT_AFTER)

@@ -25,16 +25,21 @@ def detach() -> None:
 
     Call it before anything else has begun: there must be no other thread yet.
     """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    # They wait until each of the two can be told of them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     child = os.fork()
     if child == 0:
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
 
     def pass_on(number: int, _: FrameType | None) -> None:
         os.kill(child, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     _, status = os.waitpid(child, 0)
     ended = os.waitstatus_to_exitcode(status)
     os._exit(ended if ended >= 0 else _KILLED - ended)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _FIRST_SIGNAL_EXIT = 128
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(Exception):
@@ -49,6 +50,8 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     import asyncio
 
     received: list[signal.Signals] = []
+    # What is sent while the loop is made comes when it can be told of it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
     async def guarded() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -56,6 +59,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             # Started under nohup a hang-up is ignored, and that has to stay so.
             if task is not None and signal.getsignal(number) is signal.SIG_DFL:
                 loop.add_signal_handler(number, _stop, task, number, received)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return await work()
 
     try:
@@ -77,6 +81,8 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         ended = Stopped("Stopped.")
         ended.signal = received[0]
         raise ended from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _load_asyncio() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 import sys
@@ -25,6 +26,7 @@ from promises_support import (
     restored,
 )
 
+from engine.engine import Engine
 from engine.errors import (
     BackstayError,
     Cancelled,
@@ -123,6 +125,37 @@ async def test_leaving_the_home_cancels_what_is_under_way(tmp_path: Path) -> Non
     assert leftovers(world.home) == []
     async with world.opened() as engine:
         assert await engine.backups("Plant") == []
+
+
+async def test_who_cancels_while_the_home_is_left_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path)
+    leaving, plain = asyncio.Event(), Engine._leave
+
+    async def leave(self: Engine) -> None:
+        leaving.set()
+        await plain(self)
+
+    async def work() -> Backup:
+        async with world.opened() as engine:
+            await adopted(engine, world)
+            backup = await backed_up(engine)
+            world.now.pass_by(days=1)
+            await engine.backup("Plant")  # it is cancelled then, which takes a moment
+            monkeypatch.setattr(Engine, "_leave", leave)
+            return backup
+
+    task = asyncio.ensure_future(work())
+    await leaving.wait()
+    for _ in range(100):
+        task.cancel()
+        await asyncio.sleep(0)
+    backup = await task
+    monkeypatch.undo()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with world.opened() as engine:
+        assert await engine.backups("Plant") == [backup]
 
 
 async def test_a_backup_that_fails_leaves_nothing_and_harms_no_other(tmp_path: Path) -> None:

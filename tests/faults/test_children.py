@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import select
@@ -83,7 +84,7 @@ def test_a_child_that_comes_up_when_its_parent_is_gone_says_nothing() -> None:
 
 
 async def test_children_that_just_start_leave_ctrl_c_to_their_parent() -> None:
-    async with Children(os.getpid) as children:
+    async with Children(gc.enable) as children:
         for pid in _children():  # they read Python's own modules yet
             os.kill(pid, signal.SIGINT)
         assert len(await children.each(os.getpid)) == 2
