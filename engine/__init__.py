@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from engine.demo import (
         make_demo,
     )
+    from engine.early import (
+        ready_for,
+    )
     from engine.engine import (
         Engine,
     )
@@ -228,6 +231,7 @@ __all__ = [
     "moment_of",
     "needs_key",
     "parse_amount",
+    "ready_for",
     "recover",
     "run_worker",
     "system_clock",
@@ -239,6 +243,7 @@ if not TYPE_CHECKING:  # or checkers would believe in any name
         "amounts": ("parse_amount",),
         "clock": ("Clock", "system_clock"),
         "demo": ("make_demo",),
+        "early": ("ready_for",),
         "engine": ("Engine",),
         "errors": (
             "BackstayError",

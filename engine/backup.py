@@ -88,11 +88,11 @@ async def take_backup(
         report(Progress("finishing", 0, 0))
         return _unchanged(request, found[0], previous)
     from engine.children import Children
-    from engine.snapshot import tasks
+    from engine.snapshot import NEEDED, NEEDED_FOR_MAIN, tasks
 
     scratch = await asyncio.to_thread(home.make_scratch)
     mark_prefix = new_mark_prefix(repository.id)
-    needed = (*tasks.NEEDED, *(tasks.NEEDED_FOR_MAIN if found is None or found[1].main else ()))
+    needed = (*NEEDED, *(NEEDED_FOR_MAIN if found is None or found[1].main else ()))
     async with Children(
         tasks.configure,
         repository,

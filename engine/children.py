@@ -14,35 +14,17 @@ import contextlib
 import os
 import pickle
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from engine.cancelling import to_the_end
 from engine.errors import Failed
 from engine.repository.storage import storage_failed
 from engine.serving import LENGTH
+from engine.starting import Started, start, take_early
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-COUNT = 2  # more would need more memory than we promise
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    " from engine.serving import start; start(*sys.argv[2:])"
-)
-_ENVIRONMENT = {
-    # numpy's linear algebra, which we do not use, would start a thread for every core.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    # Arrays come and go: memory that the C library gave back each time would be cleared each time
-    # anew, which took a tenth of a restore. Bytes; see mallopt(3).
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
 async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -63,8 +45,9 @@ async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 class Children:
     """A few child processes; use it as an async context manager.
 
-    They import the modules named in `preload` at once, and every one calls `setup(*arguments)`
-    before its first task. Leaving the context waits for no task: those that were not awaited are
+    They import the modules named in `preload` at once, unless some that were started early did so
+    already (see `engine.starting`), and every one calls `setup(*arguments)` before its first task.
+    Leaving the context waits for no task: those that were not awaited are
     ended with their processes, and when it is left, these are gone.
 
     A child is given up to `ahead` tasks at once, so that it need not wait for the next: more than
@@ -83,9 +66,7 @@ class Children:
         self._ahead = ahead
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._all: list[_Child] = []
-        self._sockets: list[socket.socket] = []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._alive = -1
+        self._started: Started | None = None
 
     async def __aenter__(self) -> Children:
         """Start the processes; they get ready while the caller goes on."""
@@ -97,66 +78,28 @@ class Children:
         return self
 
     async def _begin(self) -> None:
-        pairs = [socket.socketpair() for _ in range(COUNT)]
-        self._sockets = [own for own, _ in pairs]
-        # Every child holds the other end of this pipe, and nobody writes: it ends with the last.
-        self._alive, theirs = os.pipe()
-        others = [other for _, other in pairs]
-        numbers = [other.fileno() for other in others]
-        starting = asyncio.ensure_future(asyncio.to_thread(self._start, numbers, theirs))
-        try:
-            await asyncio.shield(starting)
-        finally:
-            await asyncio.wait([starting])  # a process that was started is one to end
-            for other in others:
-                other.close()
-            os.close(theirs)
-        while self._sockets:
-            child = _Child(*await asyncio.open_unix_connection(sock=self._sockets[0]))
-            self._sockets.pop(0)
+        self._started = take_early(self._preload)
+        if self._started is None:
+            await to_the_end(asyncio.to_thread(self._start))  # what was started is to be ended
+        while sockets := self._started.sockets if self._started else []:
+            child = _Child(*await asyncio.open_unix_connection(sock=sockets[0]))
+            sockets.pop(0)
             self._all.append(child)
             child.send(*self._setup)
         for child in self._ahead * self._all:
             self._idle.put_nowait(child)
 
-    def _start(self, sockets: list[int], alive: int) -> None:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
-        }
-        numbers = ",".join(str(number) for number in sockets)
-        # What this thread blocks its children do, too, from their first moment on: the parent
-        # decides what Ctrl+C means.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _BOOT, _PACKAGE, numbers, *self._preload],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=environment | _ENVIRONMENT,
-                pass_fds=(*sockets, alive),
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def _start(self) -> None:
+        self._started = start(self._preload)
 
     async def __aexit__(self, *_: object) -> None:
         """End the processes and wait until they are gone."""
-        for unused in self._sockets:
-            unused.close()
         for child in reversed(self._all):
             child.kill()
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.shield(asyncio.to_thread(self._wait, self._process))
+        if self._started is not None:
+            await asyncio.shield(asyncio.to_thread(self._started.kill))
         for child in self._all:
             await child.closed()
-        if self._alive >= 0:
-            os.close(self._alive)
-            self._alive = -1
-
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        process.wait()
-        while os.read(self._alive, 1):
-            pass
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a task in a child that has room for one and give its result.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.cancelling import to_the_end
-from engine.children import COUNT, Children, together
+from engine.children import Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.exporting.archive import CHECKSUMS, Archive, FolderArchive, TarArchive
 from engine.exporting.description import (
@@ -38,7 +38,7 @@ from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_main
 from engine.project.settings_files import SettingsFile
 from engine.project.tables import database_errors, read_columns
-from engine.rebuild import tasks
+from engine.rebuild import NEEDED, tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -50,6 +50,7 @@ from engine.restore import (
     one_error,
     room_to_sort,
 )
+from engine.starting import COUNT
 from engine.telling import Telling
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = COUNT + 1  # databases in scratch: one is put into the archive while others are made
-_PRELOAD = (*tasks.NEEDED, "engine.exporting.parquet")
+_PRELOAD = (*NEEDED, "engine.exporting.parquet")
 _TELLS = 0.25  # seconds between two looks at how far it is
 
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from engine.children import COUNT, Children, together
+from engine.children import Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import DamagedPart
 from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_plugin_storage
 from engine.project.settings_files import SettingsFile
-from engine.rebuild import tasks
+from engine.rebuild import NEEDED, tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -31,6 +31,7 @@ from engine.restore import (
     named_plugin,
     room_to_sort,
 )
+from engine.starting import COUNT
 
 
 async def prove(
@@ -82,7 +83,7 @@ class _Proof(Restoration):
         self._damaged: list[DamagedPart] = []
         self._tell()
         async with Children(
-            tasks.configure, self._repository, str(scratch), preload=tasks.NEEDED
+            tasks.configure, self._repository, str(scratch), preload=NEEDED
         ) as self._children:
             renewed = await self._prove_main()
             await self._prove_plugins(renewed)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.changes import Changes
-from engine.children import COUNT, Children, together
+from engine.children import Children, together
 from engine.errors import BackstayError, SourceDamaged
 from engine.handle import Report
 from engine.model import Progress
@@ -18,6 +18,7 @@ from engine.project.instance import Instance, names_no_file
 from engine.repository.manifest import DeviceEntry, Manifest
 from engine.snapshot import tasks
 from engine.snapshot.results import Begun, Copied, MainRead, Measured, Read, Stored, Way
+from engine.starting import COUNT
 
 _NAMED = 10  # devices that an error names one by one
 _AT_ONCE = 2 * COUNT  # files that are under way, and slices of one: they keep the children busy

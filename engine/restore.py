@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.children import COUNT, Children, together
+from engine.children import Children, together
 from engine.errors import FULL_HINT, RepositoryDamaged, StorageFailed
 from engine.handle import Report
 from engine.model import HeldItem, MissingCode, NewToken, Progress, QuietItem
@@ -25,9 +25,10 @@ from engine.project.ports import free_port
 from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.project.tables import open_unchanging
-from engine.rebuild import tasks
+from engine.rebuild import NEEDED, tasks
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
+from engine.starting import COUNT
 from engine.syncing import sync_file
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Restoration:
         manifest = self._manifest
         self._tell()
         async with Children(
-            tasks.configure, self._repository, str(scratch), preload=tasks.NEEDED
+            tasks.configure, self._repository, str(scratch), preload=NEEDED
         ) as self._children:
             from engine.rebuild import child  # takes a while, as it does in the children meanwhile
 

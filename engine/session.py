@@ -179,7 +179,6 @@ class Session:
         Gives whether one was started. Raises what ended the last one in this process, and why what
         one that died left behind cannot be cleared away: whoever waits for it hears it.
         """
-        from engine.lock import has_worker
         from engine.worker import start_worker, work_off
 
         working, self._working = self._working, None
@@ -187,7 +186,7 @@ class Session:
             self._working = working
             self._nudge.give()
             return False
-        if await asyncio.to_thread(has_worker, self.home):
+        if await asyncio.to_thread(_works_elsewhere, self.home):
             return False  # it looks at the catalog several times a second
         if working is not None and not working.cancelled():
             ended_with = working.exception()
@@ -210,6 +209,17 @@ class Session:
             await mend_if_free(self._home, self._catalog, self._repository)
             await asyncio.to_thread(start_worker, self.home)
         return True
+
+
+def _works_elsewhere(home: Path) -> bool:
+    """Whether another process is the worker: then it has children, and this one needs none."""
+    from engine.lock import has_worker
+    from engine.starting import end_early
+
+    works = has_worker(home)
+    if works:
+        end_early()
+    return works
 
 
 def _looked_at(working: asyncio.Task[None]) -> None:

@@ -10,7 +10,8 @@ from tui.version import VERSION
 
 TYPE_CHECKING = False  # typing's takes longer to import than the version takes to be told
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from contextlib import AbstractContextManager
+    from typing import Literal, NoReturn
 
 # What start-up makes lives to the end; looking through it for garbage takes a tenth of the time.
 _COLLECT_AFTER = 100_000
@@ -38,9 +39,29 @@ def program() -> NoReturn:
     if works(sys.argv[1:]):
         detach()
     gc.set_threshold(_COLLECT_AFTER)
-    from tui.cli import main
+    with _children_for(sys.argv[1:]):
+        from tui.cli import main
 
-    os._exit(main())
+        code = main()
+    os._exit(code)
+
+
+def _children_for(arguments: list[str]) -> AbstractContextManager[object]:
+    """Child processes that get ready while this one does, where these arguments may need them."""
+    from contextlib import nullcontext
+
+    # Where a price is still to be agreed to, they might have to wait for long.
+    agreed = any(each.startswith("--accept-cost") for each in arguments)
+    kind: Literal["backup", "restore"] | None = None
+    if "restore" in arguments:
+        kind = "restore" if agreed else None
+    elif "backup" in arguments:
+        kind = "backup"
+    if kind is None:
+        return nullcontext()
+    from engine import ready_for
+
+    return ready_for(kind)
 
 
 def _told_version() -> bool:

@@ -9,3 +9,5 @@
 - `stored` opens a stored image as it is, to be read only; nothing is made of it.
 - `paged` does so, too, and reads only the pages that are asked for.
 """
+
+NEEDED = ("engine.rebuild.indexing",)  # what a child imports before anything is asked of it

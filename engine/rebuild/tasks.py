@@ -14,8 +14,6 @@ from engine.repository.repository import Repository
 
 SLICE = 8 << 20  # bytes of a database that are made at once
 
-NEEDED = ("engine.rebuild.indexing",)  # what a child imports before anything is asked of it
-
 
 def configure(repository: Repository, scratch: str) -> None:
     """See `engine.rebuild.child.configure`."""

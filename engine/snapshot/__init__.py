@@ -12,3 +12,7 @@ of its own of a few milliseconds. If nobody committed meanwhile (SQLite's change
 move), the slices are one moment. If somebody did, the file is read once more under one lock, at the
 speed of memory, and only compared with what was read before; the pages that differ are replaced.
 """
+
+# What a child imports before anything is asked of it; the main database is often as it was.
+NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
+NEEDED_FOR_MAIN = ("engine.snapshot.main",)

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 SLICE = 8 << 20  # bytes of a database that are read at once
 
-# What a child imports before anything is asked of it; the main database is often as it was.
-NEEDED = ("engine.snapshot.databases", "engine.snapshot.tasks")
-NEEDED_FOR_MAIN = ("engine.snapshot.main",)
-
 
 def configure(
     repository: Repository, leave_out: LeaveOut, scratch: str, patience: float = PATIENCE

@@ -20,10 +20,14 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
-from promises_support import adopted, backed_up, leftovers, make_world, query, restored
+from promises_support import OWNER, adopted, backed_up, leftovers, make_world, query, restored
 
+from engine import snapshot
 from engine.children import Children
+from engine.early import ready_for
+from engine.engine import Engine
 from engine.errors import Cancelled, Failed
+from engine.lock import WorkerLock
 from engine.snapshot.tasks import begin
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +92,51 @@ async def test_children_that_just_start_leave_ctrl_c_to_their_parent() -> None:
         for pid in _children():  # they read Python's own modules yet
             os.kill(pid, signal.SIGINT)
         assert len(await children.each(os.getpid)) == 2
+
+
+async def test_children_that_were_started_early_are_taken_by_the_first_that_needs_them(
+    two_cores: None,
+) -> None:
+    with ready_for("backup"):
+        (early,) = _children()
+        async with Children(gc.enable, preload=("json",)) as others:
+            assert early not in await others.each(os.getpid)
+        async with Children(gc.enable, preload=snapshot.NEEDED) as first:
+            assert early in await first.each(os.getpid)
+            async with Children(gc.enable, preload=snapshot.NEEDED) as second:
+                assert early not in await second.each(os.getpid)
+        assert _children() == []
+
+
+def test_children_that_were_started_early_for_nothing_are_ended(two_cores: None) -> None:
+    with ready_for("restore"):
+        assert len(_children()) == 1
+    assert _children() == []
+
+
+def test_no_children_are_started_early_where_they_would_only_be_in_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    with ready_for("restore"):
+        assert _children() == []
+
+
+async def test_who_only_asks_for_a_job_keeps_no_children(two_cores: None, tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    async with world.opened() as engine:
+        await adopted(engine, world)
+    with WorkerLock(world.home), ready_for("backup"):
+        assert len(_children()) == 1
+        async with Engine.open(world.home, user=OWNER) as engine:
+            await engine.backup("Plant")
+            assert _children() == []
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where two processes can get ready at once."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
 async def test_a_child_that_dies_makes_the_work_fail_and_no_more(

@@ -47,6 +47,41 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
     assert done.stdout.endswith(b"HEAVY []\n")
 
 
+# Tells what children are started for before the command line is read.
+EARLY = """
+import os, sys
+import engine.starting
+os.cpu_count = lambda: 2
+def started(preload):
+    print("tui.cli" in sys.modules, *preload, flush=True)
+    raise OSError("no more processes")
+engine.starting.start = started
+from tui.__main__ import program
+program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "early"),
+    [
+        (["backup", "Plant"], b"engine.snapshot.databases"),
+        (["restore", "Plant@latest", "--accept-cost", "0"], b"engine.rebuild.indexing"),
+        (["restore", "Plant@latest"], b""),
+        (["backups", "Plant"], b""),
+        (["verify", "Plant@latest"], b""),
+    ],
+    ids=str,
+)
+def test_children_get_ready_while_the_command_does_where_they_are_needed(
+    arguments: list[str], early: bytes, tmp_path: Path
+) -> None:
+    done = python(EARLY, "--home", str(tmp_path / "no"), *arguments)
+    assert done.returncode == 4
+    assert done.stderr.startswith(b"Error: There is no home")
+    assert done.stdout.startswith(b"False " + early if early else b"")
+    assert bool(done.stdout) == bool(early)
+
+
 def test_a_reader_that_leaves_is_no_error_worth_a_word() -> None:
     reader, writer = os.pipe()
     os.close(reader)
