@@ -51,7 +51,7 @@ def as_always() -> Iterator[None]:
         patch("engine.project.identity.uuid4", token),
         patch("engine.performing.time", ticking),
         patch("engine.reading._AT_ONCE", 1),
-        patch("engine.children.COUNT", 1),
+        patch("engine.starting.COUNT", 1),
     ):
         yield
 

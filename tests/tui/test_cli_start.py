@@ -65,8 +65,11 @@ program()
     ("arguments", "early"),
     [
         (["backup", "Plant"], b"engine.snapshot.databases"),
-        (["restore", "Plant@latest", "--accept-cost", "0"], b"engine.rebuild.indexing"),
-        (["restore", "Plant@latest"], b""),
+        (
+            ["restore", "Plant@latest", "--name", "Copy", "--accept-cost", "0"],
+            b"engine.rebuild.indexing",
+        ),
+        (["restore", "Plant@latest", "--name", "Copy"], b""),
         (["backups", "Plant"], b""),
         (["verify", "Plant@latest"], b""),
     ],
