@@ -38,7 +38,8 @@ from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_main
 from engine.project.settings_files import SettingsFile
 from engine.project.tables import database_errors, read_columns
-from engine.rebuild import NEEDED, tasks
+from engine.rebuild import NEEDED, large, tasks
+from engine.rebuild.results import Rebuild
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -54,7 +55,7 @@ from engine.starting import COUNT
 from engine.telling import Telling
 
 if TYPE_CHECKING:
-    from engine.rebuild.databases import Rebuild, Slice
+    from engine.rebuild.databases import Slice
     from engine.spool import Spooled
 
 T = TypeVar("T")
@@ -215,10 +216,9 @@ class _Export(Restoration):
         return renew_main(database, self._manifest.mark_prefix, make_token=None)
 
     async def _make_as_is(self, image: Image, path: Path, what: str) -> None:
-        from engine.rebuild.child import again
-        from engine.rebuild.databases import restore_as_is
-
-        await self._children.run(again, restore_as_is, str(path), image, str(path), what)
+        await self._children.run(
+            tasks.again, tasks.restore_as_is, str(path), image, str(path), what
+        )
 
     async def _export_settings(self, database: Path, renewed: Renewed) -> tuple[str, ...]:
         """Put all but the devices' databases where a project has them."""
@@ -281,34 +281,27 @@ class _Export(Restoration):
         return path
 
     async def _database(self, device: DeviceEntry, image: Image, path: Path) -> None:
-        from engine.rebuild import databases, large
-        from engine.rebuild.child import again
-
         what = named(device)
-        job = databases.Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
+        job = Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
         if tasks.is_small(image):
-            await self._children.run(again, databases.rebuild_in_scratch, str(path), job)
+            await self._children.run(tasks.again, tasks.rebuild_in_scratch, str(path), job)
             self._advance(image)
             return
 
         await self._make_large(job)
         await together(
             [
-                self._children.run(databases.check_trees_of, job),
-                self._children.run(databases.check_rows_of, job),
+                self._children.run(tasks.check_trees_of, job),
+                self._children.run(tasks.check_rows_of, job),
                 asyncio.to_thread(large.remove_scratch, path),
             ]
         )
 
     async def _write_slice(self, job: Rebuild, first: int, count: int) -> Spooled[Slice]:
-        from engine.rebuild.child import again
-        from engine.rebuild.databases import write_slice
-
-        return await self._children.run(again, write_slice, None, job, first, count)
+        return await self._children.run(tasks.again, tasks.write_slice, None, job, first, count)
 
     async def _parquet(self, device: DeviceEntry) -> Path | None:
         from engine.exporting import parquet
-        from engine.rebuild.child import again
 
         if device.image is None:
             return None
@@ -316,7 +309,7 @@ class _Export(Restoration):
         job = parquet.Variables(
             device.id, device.image, device.rows, str(path), str(self._scratch), named(device)
         )
-        await self._children.run(again, parquet.write_variables, str(path), job)
+        await self._children.run(tasks.again, parquet.write_variables, str(path), job)
         self._advance(device.image)
         return path
 

@@ -19,7 +19,8 @@ from engine.model import DamagedPart
 from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_plugin_storage
 from engine.project.settings_files import SettingsFile
-from engine.rebuild import NEEDED, tasks
+from engine.rebuild import NEEDED, large, tasks
+from engine.rebuild.results import Rebuild
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -136,21 +137,19 @@ class _Proof(Restoration):
         self._damaged += [found[device.id] for device in devices if device.id in found]
 
     async def _prove_device(self, device: DeviceEntry, image: Image) -> None:
-        from engine.rebuild import databases, large
-
         path = self._partial / f"{device.id}.db"
         what = named(device)
-        job = databases.Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
+        job = Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
         if tasks.is_small(image):
-            await self._children.run(databases.prove, job)
+            await self._children.run(tasks.prove, job)
             self._advance(image)
             return
         try:
             await self._make_large(job)
             await together(
                 [
-                    self._children.run(databases.check_indexes_of, job),
-                    self._children.run(databases.check_rows_of, job),
+                    self._children.run(tasks.check_indexes_of, job),
+                    self._children.run(tasks.check_rows_of, job),
                 ]
             )
         finally:

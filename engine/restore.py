@@ -25,14 +25,15 @@ from engine.project.ports import free_port
 from engine.project.quiet import quiet_item
 from engine.project.settings_files import SettingsFile, WrittenSettings, write
 from engine.project.tables import open_unchanging
-from engine.rebuild import NEEDED, tasks
+from engine.rebuild import NEEDED, large, tasks
+from engine.rebuild.results import Rebuild
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.starting import COUNT
 from engine.syncing import sync_file
 
 if TYPE_CHECKING:
-    from engine.rebuild.databases import Rebuild, Slice
+    from engine.rebuild.databases import Slice
     from engine.spool import Spooled
 
 MAIN = "The main database"  # how an error names it
@@ -149,8 +150,6 @@ class Restoration:
         async with Children(
             tasks.configure, self._repository, str(scratch), preload=NEEDED
         ) as self._children:
-            from engine.rebuild import child  # takes a while, as it does in the children meanwhile
-
             try:
                 database, renewed = await self._restore_main()
                 files = [SettingsFile(path, text) for path, text in manifest.settings]
@@ -161,7 +160,7 @@ class Restoration:
             except RepositoryDamaged as error:
                 raise await self._with_others(error) from error
             await self._restore_devices(folder / "devices")
-            await self._children.each(child.flush)
+            await self._children.each(tasks.flush)
         self._report(Progress("making it available", manifest.data, manifest.data))
         await asyncio.to_thread(sync_tree, self._partial)
         return Restored(
@@ -185,8 +184,6 @@ class Restoration:
 
     async def _with_others(self, error: RepositoryDamaged) -> RepositoryDamaged:
         """An error of the part at hand, with all else that cannot be read: it is read for that."""
-        from engine.rebuild.databases import read_all
-
         manifest = self._manifest
         parts = [(MAIN, manifest.main.image)]
         parts += [(named_plugin(plugin.plugin), plugin.image) for plugin in manifest.plugins]
@@ -195,7 +192,7 @@ class Restoration:
 
         async def one(what: str, image: Image) -> None:
             try:
-                await self._children.run(read_all, image, what)
+                await self._children.run(tasks.read_all, image, what)
             except RepositoryDamaged as another:
                 failures.append(another)
 
@@ -263,33 +260,29 @@ class Restoration:
             raise one_error(failures, f"of {len(self._manifest.devices)} devices")
 
     async def _restore_device(self, device: DeviceEntry, folder: Path, kind: str) -> None:
-        from engine.rebuild import databases, large
-
         path = folder / f"{device.id}.db"
         if device.image is None:
             # TagoCore would make it too, but only when the device is next heard of.
             await asyncio.to_thread(create_device_database, path, kind)
             return
         what = named(device)
-        job = databases.Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
+        job = Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
         if tasks.is_small(device.image):
-            await self._children.run(databases.rebuild, job)
+            await self._children.run(tasks.rebuild, job)
             self._advance(device.image)
             return
         await self._make_large(job)
         # It is checked in both children while it goes to disk.
         await together(
             [
-                self._children.run(databases.check_trees_of, job),
-                self._children.run(databases.check_rows_of, job),
+                self._children.run(tasks.check_trees_of, job),
+                self._children.run(tasks.check_rows_of, job),
                 asyncio.to_thread(sync_file, path),
                 asyncio.to_thread(large.remove_scratch, path),
             ]
         )
 
     async def _make_large(self, job: Rebuild) -> None:
-        from engine.rebuild import large
-
         async def write(first: int, count: int) -> Spooled[Slice]:
             written = await self._write_slice(job, first, count)
             self._advance(job.image._replace(page_count=count))
@@ -299,9 +292,7 @@ class Restoration:
             await large.make(self._children, job, write)
 
     async def _write_slice(self, job: Rebuild, first: int, count: int) -> Spooled[Slice]:
-        from engine.rebuild.databases import write_slice
-
-        return await self._children.run(write_slice, job, first, count)
+        return await self._children.run(tasks.write_slice, job, first, count)
 
     def _advance(self, image: Image) -> None:
         self._done += image.size

@@ -1,6 +1,7 @@
 """Making databases of stored images, in child processes, into folders that nobody else knows yet.
 
-- `tasks` is what a parent needs before it has imported the rest; `child` sets a process up.
+- `tasks` is what a parent may ask for, and `results` what it asks with, and gets.
+- `child` sets a process up.
 - `databases` writes an image's pages and gives every variable a new id.
 - `large` makes a large database in all children at once: `gathering` puts its leaves together,
   `indexing` plans its indexes, and `sorting` fills their leaves.

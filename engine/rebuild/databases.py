@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +30,11 @@ from engine.rebuild.complete import (
 )
 from engine.rebuild.gathering import Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
+from engine.rebuild.results import Rebuild
 from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
 from engine.spool import Spool, Spooled
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuild:
-    """A device's database to be made of an image: where, with which ids, and what must be in it."""
-
-    image: Image
-    path: str
-    prefix: bytes = field(repr=False)
-    rows: int
-    what: str  # how an error names it
 
 
 def rebuild(job: Rebuild) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +21,11 @@ from engine.pages.records import Unbuildable
 from engine.pages.secondary import fill, lay_out, leaf_pages, most_above, pack_interior, room
 from engine.pages.shape import Index
 from engine.rebuild import complete, sorting
-from engine.rebuild.databases import Rebuild, Slice, named, spool_of
+from engine.rebuild.databases import Slice, named, spool_of
 from engine.rebuild.gathering import follow
 from engine.rebuild.pages import PagesInFile
-from engine.rebuild.sorting import Above, Columns, Divided, Limits, Part, Runs, Splitters
+from engine.rebuild.results import Arranged, Arrangement, Divided, Limits, Plan, Rebuild
+from engine.rebuild.sorting import Above, Part, Runs, Splitters
 from engine.rebuild.space import Space
 from engine.spool import Spooled, take
 
@@ -40,48 +40,6 @@ class PrimaryKey(NamedTuple):
     tree: Tree
     rowids: Rowids
     numbers: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What has to be built: the primary key's index and the `others`; SQLite has to build `left`.
-
-    `divisions` are for `sorting.divide`: leaves of the table, in the order of the rows, as many as
-    are divided at a time, and what divides them. There are none where there are no others.
-    """
-
-    primary_key: Spooled[PrimaryKey]
-    others: tuple[Index, ...]
-    left: tuple[Index, ...]
-    divisions: tuple[tuple[Spooled[Ints], Spooled[Splitters]], ...]
-    space: Spooled[Space]
-
-    @property
-    def columns(self) -> tuple[Columns, ...]:
-        """What the others are over."""
-        return tuple(index.columns or () for index in self.others)
-
-
-@dataclass(frozen=True, slots=True)
-class Arranged:
-    """An index whose parts are to be filled. `leaves` are the pages of all of them.
-
-    `above` are pages enough for what stands above, besides the root.
-    """
-
-    root: int
-    parts: tuple[Spooled[Part], ...]
-    leaves: Spooled[Ints]
-    above: Spooled[Ints]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """All indexes that can be filled, and those that SQLite has to build."""
-
-    indexes: tuple[Arranged, ...]
-    left: tuple[Index, ...]
-    space: Spooled[Space]
 
 
 def prepare(job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits) -> Plan:

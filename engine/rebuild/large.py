@@ -9,16 +9,16 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from engine.children import together
-from engine.pages.btree import Ints
-from engine.rebuild import databases, indexing, sorting
-from engine.rebuild.databases import Rebuild, Slice
-from engine.rebuild.indexing import Arranged
-from engine.rebuild.sorting import Divided, Limits
-from engine.rebuild.tasks import slices
+from engine.rebuild import tasks
+from engine.rebuild.results import Arranged, Divided, Limits, Rebuild
 from engine.spool import Spooled
+
+if TYPE_CHECKING:
+    from engine.pages.btree import Ints
+    from engine.rebuild.databases import Slice
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,14 +38,14 @@ async def make(
 ) -> None:
     """Make a large database, which is then to be checked.
 
-    `write` has a child do `databases.write_slice` for so many pages from a page number on. Files
+    `write` has a child do `tasks.write_slice` for so many pages from a page number on. Files
     are left beside the database for `remove_scratch`: that takes a while, and can be done
     meanwhile. Raises `RepositoryDamaged`, naming the database, where it cannot be made.
     """
-    await children.run(databases.create, job)
-    written = await together(write(first, count) for first, count in slices(job.image))
+    await children.run(tasks.create, job)
+    written = await together(write(first, count) for first, count in tasks.slices(job.image))
     if job.image.id_column is None:
-        await children.run(databases.renew, job)
+        await children.run(tasks.renew, job)
         return
     await build_indexes(children, job, written)
 
@@ -54,26 +54,26 @@ async def build_indexes(
     children: Runner, job: Rebuild, written: Sequence[Spooled[Slice]], limits: Limits = _USUAL
 ) -> None:
     """Build the indexes of a large image whose slices are all written, with new ids."""
-    plan = await children.run(indexing.prepare, job, written, limits)
+    plan = await children.run(tasks.prepare, job, written, limits)
     divided: list[Divided | None] = []
 
     async def divide() -> None:
         divided.extend(
             await together(
-                children.run(sorting.divide, job, plan.columns, leaves, splitters)
+                children.run(tasks.divide, job, plan.columns, leaves, splitters)
                 for leaves, splitters in plan.divisions
             )
         )
 
-    await together([children.run(indexing.write_primary_key, job, plan.primary_key), divide()])
-    arranged = await children.run(indexing.arrange, job, plan, divided, limits)
+    await together([children.run(tasks.write_primary_key, job, plan.primary_key), divide()])
+    arranged = await children.run(tasks.arrange, job, plan, divided, limits)
 
     async def fill(index: Arranged) -> Spooled[Ints]:
-        above = await together(children.run(sorting.collect, job, part) for part in index.parts)
-        return await children.run(indexing.join, job, index, above)
+        above = await together(children.run(tasks.collect, job, part) for part in index.parts)
+        return await children.run(tasks.join, job, index, above)
 
     unused = await together(fill(index) for index in arranged.indexes)
-    await children.run(indexing.finish, job, arranged, unused)
+    await children.run(tasks.finish, job, arranged, unused)
 
 
 def remove_scratch(path: Path) -> None:

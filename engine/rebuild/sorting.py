@@ -35,8 +35,9 @@ from engine.pages.records import (
     spans,
 )
 from engine.pages.secondary import fill_leaves, pack, room
-from engine.rebuild.databases import Rebuild, named, spool_of
+from engine.rebuild.databases import named, spool_of
 from engine.rebuild.pages import PagesInFile, read_into, write_all
+from engine.rebuild.results import Columns, Divided, Limits, Rebuild
 from engine.spool import Spooled, take
 
 _LEAVES_PER_PART = 16  # that are looked at for splitters
@@ -45,17 +46,7 @@ _LEAVES_AT_ONCE = 256  # of them that are in memory
 _FEWEST = 4  # of these rows to a part, so that none is empty
 _SPARE = 16  # bytes behind entries that are read back: a number is read as eight bytes
 
-Columns = tuple[int, ...]
 Counts = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is worked on at once: bytes of leaves, rows and bytes of a part of an index."""
-
-    leaves: int = 4 << 20
-    rows: int = 1 << 16
-    bytes: int = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +71,6 @@ class Run:
     rows: Counts
     bytes: Counts
     longest: int
-
-
-@dataclass(frozen=True, slots=True)
-class Divided:
-    """The runs of some leaves: one for each index, or None where SQLite has to build it.
-
-    `first` and `last` are the lowest and the highest rowid; without rows the first is larger.
-    """
-
-    runs: tuple[Spooled[Run] | None, ...]
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)

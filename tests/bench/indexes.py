@@ -39,9 +39,10 @@ from engine.pages.ids import Runs, table_leaves, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.rebuild import large
 from engine.rebuild.complete import complete
-from engine.rebuild.databases import Rebuild, Slice, spool_of
+from engine.rebuild.databases import Slice, spool_of
 from engine.rebuild.gathering import STAYED
 from engine.rebuild.pages import PagesInMemory
+from engine.rebuild.results import Rebuild
 from engine.rebuild.tasks import is_small
 from engine.repository.manifest import Image
 from engine.repository.packs import COMPRESSION, FRAME_SIZE

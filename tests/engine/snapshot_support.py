@@ -28,6 +28,7 @@ from engine.rebuild import child as rebuild_child
 from engine.rebuild import databases as rebuilding
 from engine.rebuild import large
 from engine.rebuild import tasks as rebuild_tasks
+from engine.rebuild.results import Rebuild
 from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.manifest import LIST_NAMES, Image
@@ -223,7 +224,7 @@ class Workbench:
         rebuild_child.setup._reader = None
         self._made += 1
         path = self.folder / f"restored-{self._made}.db"
-        job = rebuilding.Rebuild(read.image, str(path), prefix, read.rows, "Device 'pump'")
+        job = Rebuild(read.image, str(path), prefix, read.rows, "Device 'pump'")
         if rebuild_tasks.is_small(read.image):
             rebuilding.rebuild(job)
             rebuild_child.flush()

@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import RepositoryDamaged
 from engine.rebuild import child, databases
+from engine.rebuild.results import Rebuild
 
 if TYPE_CHECKING:
     from snapshot_support import Filled, MemoryStorage, Workbench
@@ -30,7 +31,7 @@ def test_a_task_is_done_again_with_the_packs_as_they_are_now(
     assert bench.read(source).image.lists == read.image.lists  # the same chunks, in other packs
 
     path = str(bench.folder / "copy.db")
-    job = databases.Rebuild(read.image, path, b"715fabcdef0123", read.rows, "Device 'pump'")
+    job = Rebuild(read.image, path, b"715fabcdef0123", read.rows, "Device 'pump'")
     with pytest.raises(RepositoryDamaged):
         databases.rebuild_in_scratch(job)
     child.again(databases.rebuild_in_scratch, path, job)

@@ -110,6 +110,24 @@ def test_who_takes_a_backup_leaves_numpy_to_its_children(backstay: Runner, sourc
     assert "numpy" not in modules
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["restore", "Plant 7@latest", "--name", "Copy", "--accept-cost", "49.00"],
+        ["verify", "Plant 7@latest"],
+        ["export", "Plant 7@latest", "{folder}/plant.tar"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_who_makes_databases_of_a_backup_leaves_numpy_to_its_children(
+    backstay: Runner, tmp_path: Path, words: list[str]
+) -> None:
+    words = [each.replace("{folder}", str(tmp_path)) for each in words]
+    modules = loaded(COMMAND, "--home", str(backstay.home), "--as", "ana", *words)
+    assert "engine.rebuild.large" in modules
+    assert "numpy" not in modules
+
+
 def test_a_backup_of_nothing_new_loads_neither_what_reads_databases_nor_what_they_cost(
     backstay: Runner, source: Path
 ) -> None:

@@ -26,12 +26,12 @@ from engine.pages.ids import Runs, table_leaves, to_runs, write_ids
 from engine.pages.shape import Index, read_shape
 from engine.pages.slices import slices
 from engine.rebuild import complete as completing
-from engine.rebuild import indexing, large
+from engine.rebuild import large, tasks
 from engine.rebuild.child import create_file
-from engine.rebuild.databases import Rebuild, Slice, spool_of
+from engine.rebuild.databases import Slice, spool_of
 from engine.rebuild.gathering import STAYED, Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory
-from engine.rebuild.sorting import Limits
+from engine.rebuild.results import Arrangement, Limits, Rebuild
 from engine.repository.manifest import Image
 
 PREFIX = b"715fabcdef0123"
@@ -104,9 +104,9 @@ class Here:
         self.by_sqlite: list[str] = []
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if task is indexing.finish:
+        if task is tasks.finish:
             arranged = args[1]
-            assert isinstance(arranged, indexing.Arrangement)
+            assert isinstance(arranged, Arrangement)
             self.by_sqlite += [index.name for index in arranged.left]
         result = task(*args, **kwargs)
         assert b"numpy" not in pickle.dumps((args, result))
