@@ -54,7 +54,8 @@ def _look() -> None:
     from engine.repository.index import load_index
 
     repository = _Setup.repository
-    _Setup.reader = ChunkReader(repository, load_index(repository.storage, repository.keys))
+    index = load_index(repository.storage, repository.keys, folder=_Setup.scratch)
+    _Setup.reader = ChunkReader(repository, index)
 
 
 def _found(work: Callable[[], T]) -> T:

@@ -35,8 +35,8 @@ from engine.pages.btree import (
 from engine.pages.freelist import trunk_capacity
 from engine.pages.header import HEADER_SIZE, NotADatabase, NotCanonical, parse_header
 from engine.repository.chunk_reader import ChunkReader
-from engine.repository.index import Names
 from engine.repository.manifest import Image
+from engine.repository.places import Names
 
 _BATCH = 8 << 20  # bytes of each image that are looked at together
 _MOST_PAGES = 0x02000000  # so that no overflow page begins as a page of a b-tree does

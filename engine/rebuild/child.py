@@ -34,6 +34,7 @@ class Setup:
     """
 
     repository: Repository
+    scratch: Path
     buffer: Bytes
     _other: Bytes
     _reader: ChunkReader | None = None
@@ -53,7 +54,7 @@ class Setup:
         """Reads chunks; the repository's index is read when it is first needed."""
         if self._reader is None:
             repository = self.repository
-            index = load_index(repository.storage, repository.keys)
+            index = load_index(repository.storage, repository.keys, folder=self.scratch)
             self._reader = ChunkReader(repository, index)
         return self._reader
 
@@ -79,6 +80,7 @@ setup = Setup()
 def configure(repository: Repository, scratch: str) -> None:
     """Set this process up for one restore; `scratch` is a private folder for temporary files."""
     os.environ["SQLITE_TMPDIR"] = scratch  # where SQLite sorts indexes
+    setup.scratch = Path(scratch)
     setup.begin(repository)
 
 

@@ -13,7 +13,8 @@ from engine.repository.repository import Repository
 from engine.repository.storage import AlreadyStored, NotStored
 
 if TYPE_CHECKING:
-    from engine.repository.index import ChunkIndex, Names
+    from engine.repository.index import ChunkIndex
+    from engine.repository.places import Names
 
 _CACHED_FRAMES = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from engine.errors import RepositoryDamaged, StorageFailed, TooNew
-from engine.repository.index import ChunkIndex
+from engine.repository.index import IndexBuilder
 from engine.repository.keys import SealBroken
 from engine.repository.packs import damage_mark, open_frame, read_trailer
 from engine.repository.repository import Repository
@@ -28,7 +28,9 @@ def mark_pack(repository: Repository, pack: str, size: int, *, frames: bool) -> 
         return
     if not frames:
         return
-    index = ChunkIndex([pack], [trailer], set())
+    builder = IndexBuilder()
+    builder.add(pack, trailer)
+    index = builder.done()
     for number in range(trailer.frame_lengths.size):
         frame = index.frame(number)
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from engine.errors import RepositoryDamaged
 from engine.repository.keys import Keys
 from engine.repository.packs import HEAD, NAME_LENGTH, Trailer, object_name, read_trailer
+from engine.repository.places import (
+    MOST_IN_MEMORY,
+    PLACE,
+    Names,
+    Places,
+    PlacesBuilder,
+    RowsBuilder,
+    halves,
+)
 from engine.repository.storage import Storage
-
-Names = NDArray[np.uint8]  # shape (chunks, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,148 +35,159 @@ class Frame:
     size: int
 
 
-class ChunkIndex:
-    """All chunks of a repository, sorted by name. Flat memory: about 30 bytes per chunk.
+# What a frame is, in the order of packs: its pack, its number there, where it lies sealed, the
+# bytes of its chunks, and whether it is marked as damaged.
+_FRAME = np.dtype(
+    [
+        ("offset", np.int64),
+        ("size", np.int64),
+        ("length", np.uint32),
+        ("pack", np.uint32),
+        ("number", np.uint32),
+        ("marked", np.bool_),
+    ],
+    align=True,
+)
 
-    `unreadable` names the packs whose trailers could not be read; their chunks count as lost. So do
-    those in frames that are marked as `damaged`, unless `with_damaged`: then they are found where
-    there is no other copy.
+
+class ChunkIndex:
+    """All chunks of a repository, sorted by name: about 30 bytes for each; see `IndexBuilder`.
+
+    `unreadable` names the packs whose trailers could not be read; their chunks count as lost.
     """
 
     def __init__(
         self,
         packs: list[str],
-        trailers: list[Trailer],
-        damaged: set[tuple[str, int]],
+        frames: NDArray[np.void],
+        places: Places,
         unreadable: tuple[str, ...] = (),
-        *,
-        with_damaged: bool = False,
     ) -> None:
         self.packs = packs
         self.unreadable = unreadable
-        frame_pack, frame_number, frame_offset = [], [], []
-        lengths, chunks_per_frame = [], []
-        for number, trailer in enumerate(trailers):
-            frames = trailer.frame_lengths.size
-            frame_pack.append(np.full(frames, number, np.uint32))
-            frame_number.append(np.arange(frames, dtype=np.uint32))
-            ends = np.cumsum(trailer.frame_lengths, dtype=np.int64)
-            frame_offset.append(ends - trailer.frame_lengths + len(HEAD))
-            lengths.append(trailer.frame_lengths)
-            chunks_per_frame.append(trailer.frame_chunks)
-        self._frame_pack = _joined(frame_pack, np.uint32)
-        self._frame_number = _joined(frame_number, np.uint32)
-        self._frame_offset = _joined(frame_offset, np.int64)
-        self._frame_length = _joined(lengths, np.uint32)
-        per_frame = _joined(chunks_per_frame, np.uint32).astype(np.int64)
-        chunk_length = _joined([trailer.chunk_lengths for trailer in trailers], np.uint32)
-        names = _joined([trailer.names.reshape(-1) for trailer in trailers], np.uint8)
-        words = names.view(">u8").reshape(-1, 2)
-
-        chunk_frame = np.repeat(np.arange(per_frame.size, dtype=np.uint32), per_frame)
-        ends = np.cumsum(chunk_length, dtype=np.int64)
-        starts = ends - chunk_length
-        first = np.cumsum(per_frame) - per_frame
-        frame_start = np.append(starts, 0)[np.minimum(first, starts.size)]
-        self._frame_size = np.add.reduceat(np.append(chunk_length, 0), first).astype(np.int64)
-        self._frame_size[per_frame == 0] = 0
-        within = starts - frame_start[chunk_frame] if starts.size else starts
-
-        good = np.arange(chunk_frame.size)
-        self._frame_marked = np.zeros(per_frame.size, bool)
-        if damaged:
-            self._frame_marked[:] = [
-                (packs[pack], number) in damaged
-                for pack, number in zip(
-                    self._frame_pack.tolist(), self._frame_number.tolist(), strict=True
-                )
-            ]
-            marked = self._frame_marked[chunk_frame]
-            good = np.flatnonzero(~marked)
-            if with_damaged:  # behind the others: what is found first is a good copy
-                good = np.append(good, np.flatnonzero(marked))
-        order = good[np.argsort(words[good, 0].astype(np.uint64), kind="stable")]
-        self._high = words[order, 0].astype(np.uint64)
-        self._low = words[order, 1].astype(np.uint64)
-        self._frame = chunk_frame[order]
-        self._start = within[order].astype(np.uint32)
-        self._length = chunk_length[order]
+        self._frames = frames
+        self._places = places
 
     def find(self, names: Names) -> NDArray[np.int64]:
         """The places of chunks in this index, -1 for those it does not have."""
-        words = np.ascontiguousarray(names).view(">u8").reshape(-1, 2)
-        return self._find(words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64))
-
-    def _find(self, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.int64]:
-        place = np.searchsorted(self._high, high)
-        result = np.full(place.size, -1, np.int64)
-        unsure = np.arange(place.size)
-        while unsure.size:  # nearly always one turn: names that share 64 bits follow each other
-            inside = place[unsure] < self._high.size
-            unsure = unsure[inside]
-            at = place[unsure]
-            same_high = self._high[at] == high[unsure]
-            same = same_high & (self._low[at] == low[unsure])
-            result[unsure[same]] = at[same]
-            unsure = unsure[same_high & ~same]
-            place[unsure] += 1
-        return result
+        return self._places.find(names)
 
     @property
     def size(self) -> int:
         """How many places there are; a chunk that is stored several times has several."""
-        return self._frame.size
+        return self._places.high.size
 
     def first_copies(self) -> NDArray[np.int64]:
         """For every place, the place at which `find` finds its chunk."""
-        return self._find(self._high, self._low)
+        return self._places.first_copies()
 
     def as_stored(self) -> NDArray[np.int64]:
         """All places in the order in which the chunks lie in the packs, pack by pack."""
-        return np.lexsort((self._start, self._frame))
+        return np.lexsort((self._places.rows["start"], self._places.rows["frame"]))
 
     def marked(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these places are in frames that are marked as damaged."""
-        return self._frame_marked[self._frame[places]]
+        marked = self._frames["marked"][self._places.rows["frame"][places]]
+        return np.asarray(marked, np.bool_)
 
     def packs_marked(self) -> NDArray[np.bool_]:
         """Which packs have a frame that is marked as damaged."""
         marked = np.zeros(len(self.packs), bool)
-        marked[self._frame_pack[self._frame_marked]] = True
+        marked[self._frames["pack"][self._frames["marked"]]] = True
         return marked
 
     def pack_bytes(self) -> NDArray[np.float64]:
         """The bytes of all frames in each pack."""
-        sums = np.bincount(self._frame_pack, self._frame_length, len(self.packs))
+        sums = np.bincount(self._frames["pack"], self._frames["length"], len(self.packs))
         return np.asarray(sums, np.float64)
 
     def stored_bytes(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """What each chunk occupies in the repository: its share of the sealed frame it is in."""
-        frames = self._frame[places]
-        share = self._frame_length[frames] / np.maximum(self._frame_size[frames], 1)
-        return np.asarray(self._length[places] * share, np.float64)
+        frames = self._frames[self._places.rows["frame"][places]]
+        share = frames["length"] / np.maximum(frames["size"], 1)
+        return np.asarray(self._places.rows["length"][places] * share, np.float64)
 
     def packs_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which pack each chunk is in, as a place in `packs`."""
-        return self._frame_pack[self._frame[places]].astype(np.int64)
+        packs = self._frames["pack"][self._places.rows["frame"][places]]
+        return np.asarray(packs, np.int64)
 
     def locate(self, place: int) -> tuple[int, int, int]:
         """The number of the frame that a chunk is in, and its start and length inside it."""
-        return int(self._frame[place]), int(self._start[place]), int(self._length[place])
+        row = self._places.rows[place]
+        return int(row["frame"]), int(row["start"]), int(row["length"])
 
     def frame(self, number: int) -> Frame:
         """A frame by its number in this index."""
+        frame = self._frames[number]
         return Frame(
-            pack=self.packs[int(self._frame_pack[number])],
-            number=int(self._frame_number[number]),
-            offset=int(self._frame_offset[number]),
-            length=int(self._frame_length[number]),
-            size=int(self._frame_size[number]),
+            pack=self.packs[int(frame["pack"])],
+            number=int(frame["number"]),
+            offset=int(frame["offset"]),
+            length=int(frame["length"]),
+            size=int(frame["size"]),
         )
 
 
-def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, kind), *parts]).astype(kind, copy=False)
+class IndexBuilder:
+    """Makes an index of the trailers of packs, one after the other.
+
+    Chunks in frames that are marked as `damaged` count as lost, unless `with_damaged`: then they
+    are found where there is no other copy. `folder` is where an index of more than `most` chunks
+    is kept; see `RowsBuilder`.
+    """
+
+    def __init__(
+        self,
+        damaged: Collection[tuple[str, int]] = (),
+        *,
+        with_damaged: bool = False,
+        folder: Path | None = None,
+        most: int = MOST_IN_MEMORY,
+    ) -> None:
+        self._damaged = damaged
+        self._with_damaged = with_damaged
+        self._packs: list[str] = []
+        self._frames = RowsBuilder(_FRAME, folder, most)
+        self._frame_count = 0
+        self._places = PlacesBuilder(folder, most)
+
+    def add(self, pack: str, trailer: Trailer) -> None:
+        """Take what a pack holds."""
+        frames = np.zeros(trailer.frame_lengths.size, _FRAME)
+        frames["pack"] = len(self._packs)
+        frames["number"] = np.arange(frames.size)
+        frames["length"] = trailer.frame_lengths
+        ends = np.cumsum(trailer.frame_lengths, dtype=np.int64)
+        frames["offset"] = ends - trailer.frame_lengths + len(HEAD)
+        if self._damaged:
+            frames["marked"] = [(pack, number) in self._damaged for number in range(frames.size)]
+
+        per_frame = trailer.frame_chunks.astype(np.int64)
+        first = np.cumsum(per_frame) - per_frame
+        lengths = np.append(trailer.chunk_lengths, np.uint32(0))
+        starts = np.cumsum(lengths, dtype=np.int64) - lengths
+        frames["size"] = np.add.reduceat(lengths, first, dtype=np.int64)
+        frames["size"][per_frame == 0] = 0
+
+        own = np.repeat(np.arange(frames.size), per_frame)
+        within = starts[:-1] - starts[first][own]
+        marked = frames["marked"][own]
+        these = slice(None) if self._with_damaged or not marked.any() else np.flatnonzero(~marked)
+        places = np.zeros(own[these].size, PLACE)
+        places["high"], places["low"] = halves(trailer.names[these])
+        places["frame"] = own[these] + self._frame_count
+        places["start"] = within[these].astype(np.uint32)
+        places["length"] = trailer.chunk_lengths[these]
+        places["behind"] = marked[these]
+        self._places.add(places)
+        self._frames.add(frames)
+        self._frame_count += frames.size
+        self._packs.append(pack)
+
+    def done(self, unreadable: tuple[str, ...] = ()) -> ChunkIndex:
+        """The index of all packs that were added."""
+        return ChunkIndex(self._packs, self._frames.done(), self._places.places(), unreadable)
 
 
 def load_index(
@@ -178,22 +196,23 @@ def load_index(
     sizes: Mapping[str, int] | None = None,
     *,
     with_damaged: bool = False,
+    folder: Path | None = None,
 ) -> ChunkIndex:
     """Read the trailers of all packs, or of those in `sizes`, which gives their bytes.
 
-    Damaged trailers are passed over and named in the index. For `with_damaged`, see `ChunkIndex`.
+    Damaged trailers are passed over and named in the index. For `with_damaged` and `folder`, see
+    `IndexBuilder`.
     """
-    packs: list[str] = []
-    trailers: list[Trailer] = []
+    builder = IndexBuilder(damaged_frames(storage), with_damaged=with_damaged, folder=folder)
     unreadable: list[str] = []
     for pack, size in sorted((packs_in_place(storage) if sizes is None else sizes).items()):
         try:
-            trailers.append(read_trailer(storage, keys, pack, size))
-            packs.append(pack)
+            trailer = read_trailer(storage, keys, pack, size)
         except RepositoryDamaged:
             unreadable.append(pack)
-    damaged = damaged_frames(storage)
-    return ChunkIndex(packs, trailers, damaged, tuple(unreadable), with_damaged=with_damaged)
+        else:
+            builder.add(pack, trailer)
+    return builder.done(tuple(unreadable))
 
 
 def packs_in_place(storage: Storage) -> dict[str, int]:

@@ -13,8 +13,9 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from engine.repository.chunk_reader import ChunkLost, ChunkReader
-from engine.repository.index import ChunkIndex, Names
+from engine.repository.index import ChunkIndex
 from engine.repository.manifest import NAME_LENGTH, Manifest
+from engine.repository.places import Names
 from engine.repository.plan import Sparse
 from engine.repository.repository import Repository
 

@@ -43,10 +43,10 @@ def configure(
     `patience` is how many seconds to wait for a writer that holds a database.
     """
     LiveFile.patience = patience
-    setup.store = ChunkStore(repository)
+    setup.scratch = Path(scratch)
+    setup.store = ChunkStore(repository, setup.scratch)
     setup.pieces = Pieces(repository.keys.chunk)
     setup.leave_out = leave_out
-    setup.scratch = Path(scratch)
     setup.spool = Spool(setup.scratch / "spool")
     setup.shape = None
     setup.buffer = np.zeros(SLICE + PADDING, np.uint8)
@@ -63,5 +63,5 @@ def measure_images(images: list[bytes], packs: Mapping[str, int]) -> list[Measur
     The trailers of these are read back from the storage. See `measure`.
     """
     repository = setup.store.repository
-    made = load_index(repository.storage, repository.keys, packs)
+    made = load_index(repository.storage, repository.keys, packs, folder=setup.scratch)
     return measure([made, setup.store.index], images)

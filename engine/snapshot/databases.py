@@ -34,8 +34,8 @@ from engine.pages.canonical import (
 from engine.pages.header import HEADER_SIZE, Header, NotCanonical, parse_header
 from engine.pages.shape import Shape, read_shape
 from engine.repository.chunks import BLOCK
-from engine.repository.index import Names
 from engine.repository.manifest import NAME_LENGTH, Image
+from engine.repository.places import Names
 from engine.snapshot.child import SLICE, setup
 from engine.snapshot.live import LiveFile
 from engine.snapshot.pieces import PIECE

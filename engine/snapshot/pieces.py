@@ -7,8 +7,8 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from engine.pages.btree import Bytes
-from engine.repository.index import Names
 from engine.repository.keys import TAG_LENGTH
+from engine.repository.places import Names
 
 PIECE = 64 << 10  # bytes
 _NONCE = bytes(12)

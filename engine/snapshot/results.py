@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.pages.accounting import Facts
     from engine.pages.btree import Ints
     from engine.pages.canonical import Plan
-    from engine.repository.index import Names
+    from engine.repository.places import Names
     from engine.spool import Spooled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from blake3 import blake3
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from engine.errors import Failed
 from engine.repository.chunks import Condensed, condense, plain
-from engine.repository.index import ChunkIndex, Names, load_index
+from engine.repository.index import ChunkIndex, load_index
 from engine.repository.manifest import LIST_NAMES
 from engine.repository.packs import NAME_LENGTH, PackWriter
+from engine.repository.places import Names, SeenNames
 from engine.repository.repository import Repository
 from engine.snapshot.results import Measured
 
@@ -26,17 +28,21 @@ class ChunkStore:
     Chunks that two processes store at the same time are stored twice; both copies are good.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, scratch: Path | None = None) -> None:
+        """`scratch` is a private folder where a large index is kept; without it, in memory."""
         self.repository = repository
+        self._scratch = scratch
         self._index: ChunkIndex | None = None
-        self._new: set[bytes] = set()
+        self._new = SeenNames()
         self._writer = PackWriter(repository.storage, repository.keys)
 
     @property
     def index(self) -> ChunkIndex:
         """The repository's chunks, read when they are first needed."""
         if self._index is None:
-            self._index = load_index(self.repository.storage, self.repository.keys)
+            self._index = load_index(
+                self.repository.storage, self.repository.keys, folder=self._scratch
+            )
         return self._index
 
     def add(self, data: NDArray[np.uint8], chunk: int, *, blank: Flags | None = None) -> Names:
@@ -68,12 +74,9 @@ class ChunkStore:
             for end, length in zip(ends, lengths, strict=True)
         ]
         names = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, NAME_LENGTH)
-        new = []
-        for number in np.flatnonzero(self.index.find(names) < 0).tolist():
-            if digests[number] not in self._new:
-                self._new.add(digests[number])
-                new.append(number)
-        for first, last in _runs(new):
+        lacking = np.flatnonzero(self.index.find(names) < 0)
+        new = lacking[self._new.add(names[lacking])]
+        for first, last in _runs(new.tolist()):
             data = view[ends[first] - lengths[first] : ends[last - 1]]
             self._writer.add(digests[first:last], data, lengths[first:last], kind=kind)
         return names

@@ -13,9 +13,10 @@ from blake3 import blake3
 from engine.errors import BackstayError, Failed, RepositoryDamaged, StorageFailed, TooNew
 from engine.model import Encryption
 from engine.repository.chunk_reader import ChunkLost, ChunkReader
-from engine.repository.index import Names, load_index
+from engine.repository.index import load_index
 from engine.repository.keys import Keys
 from engine.repository.packs import HEAD, PACK_SIZE, object_name, read_trailer
+from engine.repository.places import Names
 from engine.repository.repository import (
     CHUNK_SIZE,
     Repository,
