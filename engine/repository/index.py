@@ -51,7 +51,7 @@ _FRAME = np.dtype(
 
 
 class ChunkIndex:
-    """All chunks of a repository, sorted by name: about 30 bytes for each; see `IndexBuilder`.
+    """All chunks of a repository, sorted by name: 40 bytes for each; see `IndexBuilder`.
 
     `unreadable` names the packs whose trailers could not be read; their chunks count as lost.
     """
