@@ -99,8 +99,8 @@ def _tree(root: int) -> list[int]:
     """The process and all its descendants that are alive."""
     tree = [root]
     for process in tree:
-        for children in Path(f"/proc/{process}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # the thread ended since it was listed
+        with contextlib.suppress(OSError):  # it, or a thread of it, ended since it was listed
+            for children in Path(f"/proc/{process}/task").glob("*/children"):
                 tree += [int(child) for child in children.read_text().split()]
     return tree
 
