@@ -137,7 +137,7 @@ def _arranged(job: Rebuild, index: Index, runs: Runs, space: Space, limits: Limi
         parts.append(spool.put(Part(runs.pieces(part), columns, runs.longest, own, closed)))
         first += count
     rest = space.take(max(0, above - 1))
-    return Arranged(index.root, tuple(parts), spool.put(numbers), spool.put(rest))
+    return Arranged(index.root, runs.files, tuple(parts), spool.put(numbers), spool.put(rest))
 
 
 def join(job: Rebuild, index: Arranged, above: Sequence[Spooled[Above]]) -> Spooled[Ints]:

@@ -6,8 +6,9 @@ through files beside the database, so that it needs no more memory for a larger 
 
 from __future__ import annotations
 
+import asyncio
 import glob
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -70,10 +71,17 @@ async def build_indexes(
 
     async def fill(index: Arranged) -> Spooled[Ints]:
         above = await together(children.run(tasks.collect, job, part) for part in index.parts)
+        # Now, for the memory that they are in is what the next indexes take.
+        await asyncio.to_thread(_remove, index.files)
         return await children.run(tasks.join, job, index, above)
 
     unused = await together(fill(index) for index in arranged.indexes)
     await children.run(tasks.finish, job, arranged, unused)
+
+
+def _remove(files: Iterable[str]) -> None:
+    for file in files:
+        Path(file).unlink()
 
 
 def remove_scratch(path: Path) -> None:

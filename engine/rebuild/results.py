@@ -77,10 +77,12 @@ class Divided:
 class Arranged:
     """An index whose parts are to be filled. `leaves` are the pages of all of them.
 
-    `above` are pages enough for what stands above, besides the root.
+    `above` are pages enough for what stands above, besides the root. `files` are those of its runs,
+    which nobody needs when its parts are filled.
     """
 
     root: int
+    files: tuple[str, ...]
     parts: tuple[Spooled[Part], ...]
     leaves: Spooled[Ints]
     above: Spooled[Ints]

@@ -115,8 +115,8 @@ class Runs:
         self._rows = np.stack([run.rows for run in runs])
         self._bytes = np.stack([run.bytes for run in runs])
         self._at = np.array([run.at for run in runs], np.int64)
-        self._files = tuple(sorted({run.file for run in runs}))
-        self._file = np.array([self._files.index(run.file) for run in runs], np.int64)
+        self.files = tuple(sorted({run.file for run in runs}))
+        self._file = np.array([self.files.index(run.file) for run in runs], np.int64)
 
     def rows(self) -> Ints:
         """How many entries each part has."""
@@ -137,7 +137,7 @@ class Runs:
         lengths = self._at[these]
         entries = lengths + 2 * self._rows[these, -1].astype(np.int64)
         return Pieces(
-            self._files, self._file[these], lengths + 2 * begin, rows, entries + at, after - at
+            self.files, self._file[these], lengths + 2 * begin, rows, entries + at, after - at
         )
 
 

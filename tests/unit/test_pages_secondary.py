@@ -31,7 +31,7 @@ from engine.rebuild.child import create_file
 from engine.rebuild.databases import Slice, spool_of
 from engine.rebuild.gathering import STAYED, Moves, place
 from engine.rebuild.pages import PagesInFile, PagesInMemory
-from engine.rebuild.results import Arrangement, Limits, Rebuild
+from engine.rebuild.results import Arranged, Arrangement, Limits, Rebuild
 from engine.repository.manifest import Image
 
 PREFIX = b"715fabcdef0123"
@@ -94,6 +94,11 @@ def image_of(raw: bytes) -> tuple[Image, Bytes, Runs]:
     return image, flat[: len(raw)], runs
 
 
+def runs_that_are_left(index: Arranged) -> list[str]:
+    """The files of an index's runs that are still there."""
+    return [file for file in index.files if Path(file).exists()]
+
+
 class Here:
     """Runs the tasks of children in this process, and keeps what SQLite has to build.
 
@@ -108,6 +113,10 @@ class Here:
             arranged = args[1]
             assert isinstance(arranged, Arrangement)
             self.by_sqlite += [index.name for index in arranged.left]
+        if task is tasks.join:
+            index = args[1]
+            assert isinstance(index, Arranged)
+            assert runs_that_are_left(index) == []
         result = task(*args, **kwargs)
         assert b"numpy" not in pickle.dumps((args, result))
         return result
