@@ -137,6 +137,13 @@ def test_other_forms_of_what_is_stored_have_their_gain_and_price(tmp_path: Path)
     assert share["columns apart"] < share["as it is"] == 100
 
 
+def test_an_index_of_many_chunks_is_measured_in_memory_and_in_a_file() -> None:
+    table = [line.split() for line in run("chunks.py", "--chunks", "300000").splitlines()[1:]]
+    assert [line[:2] for line in table] == [["300000", "memory"], ["300000", "file"]]
+    in_memory, in_file = (float(line[4]) for line in table)
+    assert in_memory > 2 * in_file
+
+
 def test_every_index_has_its_costs(tmp_path: Path) -> None:
     printed = run("indexes.py", "--size-mb", "2", "--shape", "one", "--work", str(tmp_path))
     table = [line.split() for line in printed.splitlines()[3:]]
