@@ -47,8 +47,8 @@ class Children:
 
     They import the modules named in `preload` at once, unless some that were started early did so
     already (see `engine.starting`), and every one calls `setup(*arguments)` before its first task.
-    Leaving the context waits for no task: those that were not awaited are
-    ended with their processes, and when it is left, these are gone.
+    Leaving the context waits for no task: those that were not awaited are ended with their
+    processes, and when it is left, these are gone.
 
     A child is given up to `ahead` tasks at once, so that it need not wait for the next: more than
     one is for many short tasks, for one that is behind a long one waits for it.

@@ -105,9 +105,9 @@ def start_early(preload: tuple[str, ...]) -> None:
 
 
 def take_early(preload: tuple[str, ...]) -> Started | None:
-    """Children that were started early and import all that is in `preload`, if there are any."""
+    """Children that were started early, import all that is in `preload`, and live: if there are."""
     for number, each in enumerate(_early):
-        if set(preload) <= set(each.preloaded):
+        if set(preload) <= set(each.preloaded) and each.process.poll() is None:
             return _early.pop(number)
     return None
 

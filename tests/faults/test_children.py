@@ -108,6 +108,15 @@ async def test_children_that_were_started_early_are_taken_by_the_first_that_need
         assert _children() == []
 
 
+async def test_children_that_were_started_early_and_died_are_not_taken(two_cores: None) -> None:
+    with ready_for("backup"):
+        (early,) = _children()
+        os.kill(early, signal.SIGKILL)
+        os.waitid(os.P_PID, early, os.WEXITED | os.WNOWAIT)
+        async with Children(gc.enable, preload=snapshot.NEEDED) as children:
+            assert early not in await children.each(os.getpid)
+
+
 def test_children_that_were_started_early_for_nothing_are_ended(two_cores: None) -> None:
     with ready_for("restore"):
         assert len(_children()) == 1
