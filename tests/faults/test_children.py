@@ -112,7 +112,7 @@ async def test_children_that_were_started_early_and_died_are_not_taken(two_cores
     with ready_for("backup"):
         (early,) = _children()
         os.kill(early, signal.SIGKILL)
-        os.waitid(os.P_PID, early, os.WEXITED | os.WNOWAIT)
+        await asyncio.to_thread(os.waitid, os.P_PID, early, os.WEXITED | os.WNOWAIT)
         async with Children(gc.enable, preload=snapshot.NEEDED) as children:
             assert early not in await children.each(os.getpid)
 
