@@ -29,13 +29,11 @@ def program() -> NoReturn:
         clear_environment(keep_sent=True)  # before any library reads it
 
     import gc
-    import signal
 
+    from tui import ctrl_c
     from tui.detached import detach, works
 
-    # Nothing has begun: Ctrl+C ends us as it ends any program. `tui.cli.main` tells of it.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctrl_c.end_at_once()  # until `tui.cli.main` can tell of it
     if works(sys.argv[1:]):
         detach()
     gc.set_threshold(_COLLECT_AFTER)
@@ -50,14 +48,10 @@ def _children_for(arguments: list[str]) -> AbstractContextManager[object]:
     """Child processes that get ready while this one does, where these arguments may need them."""
     from contextlib import nullcontext
 
+    kind: Literal["backup", "restore"] = "restore" if "restore" in arguments else "backup"
     # Where a price is still to be agreed to, they might have to wait for long.
-    agreed = any(each.startswith("--accept-cost") for each in arguments)
-    kind: Literal["backup", "restore"] | None = None
-    if "restore" in arguments:
-        kind = "restore" if agreed else None
-    elif "backup" in arguments:
-        kind = "backup"
-    if kind is None:
+    agreed = kind == "backup" or any(each.startswith("--accept-cost") for each in arguments)
+    if kind not in arguments or not agreed:
         return nullcontext()
     from engine import ready_for
 

@@ -7,12 +7,12 @@ and 130 after Ctrl+C.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
+from tui import ctrl_c
 from tui.command import Group, no_mouse_option
 from tui.invocation import Invocation
 from tui.output import prepare_streams
@@ -94,16 +94,14 @@ def main(arguments: Sequence[str] | None = None, invocation: Invocation | None =
     given = list(sys.argv[1:] if arguments is None else arguments)
     prepare_streams()
     try:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # `tui.__main__` has set it so
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        ctrl_c.be_told()
         # Not root.main: it would end the process by itself where a reader has left.
         with root.make_context("backstay", list(given), obj=invocation) as context:
             root.invoke(context)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last place that can tell
-        # All has ended: who does not want to hear how, ends that, too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        ctrl_c.end_at_once()  # who does not want to hear how all ended, ends that, too
         from tui.failures import report
 
         return report(error, as_json=asks_for_json(given))

@@ -80,3 +80,9 @@ def test_who_was_started_to_ignore_it_goes_on(tmp_path: Path) -> None:
     code, said, complained = python(AT_IMPORT, "click", *home, ignoring=True)
     assert (code, complained) == (0, "")
     assert said
+
+
+def test_who_was_started_to_ignore_it_hears_of_an_error() -> None:
+    code, _, complained = python(AT_IMPORT, "tui.failures", "backups", ignoring=True)
+    assert code == 2
+    assert complained
