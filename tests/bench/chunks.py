@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import memory
 from run import say
 
 from engine.repository.index import IndexBuilder
@@ -59,7 +60,7 @@ def measured(chunks: int, folder: Path | None) -> str:
     random = np.random.default_rng(1)
     builder = IndexBuilder(folder=folder)
     lengths = np.full(PER_PACK // PER_FRAME, 1000, np.uint32)
-    own, making, kept = memory("RssAnon"), 0.0, []
+    own, making, kept = memory(os.getpid(), "RssAnon"), 0.0, []
     for number in range(-(-chunks // PER_PACK)):
         names = random.integers(0, 256, (PER_PACK, 16), np.uint8)
         trailer = Trailer(
@@ -76,21 +77,13 @@ def measured(chunks: int, folder: Path | None) -> str:
     begin = time.perf_counter()
     index = builder.done()
     making += time.perf_counter() - begin
-    own, peak = memory("RssAnon") - own, memory("VmHWM")
+    own, peak = memory(os.getpid(), "RssAnon") - own, memory(os.getpid())
     begin = time.perf_counter()
     for names in kept:
         if (index.find(names) < 0).any():
             raise SystemExit("the index does not find what is in it")
     finding = (time.perf_counter() - begin) / len(kept) * 1000
     return f"{making:>6.2f}  {finding:>7.2f}  {own / 1e6:>6.1f}  {peak / 1e6:>7.1f}"
-
-
-def memory(what: str) -> int:
-    """Bytes of this process's memory, as Linux tells them under that name."""
-    for line in Path(f"/proc/{os.getpid()}/status").read_text().splitlines():
-        if line.startswith(f"{what}:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit(f"this system does not tell {what}")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class _MemoryWatch(threading.Thread):
 
     def run(self) -> None:
         while True:
-            self.peak = max(self.peak, sum(_high_water(pid) for pid in _tree(self._root)))
+            self.peak = max(self.peak, sum(memory(pid) for pid in _tree(self._root)))
             if self._stopped.wait(SAMPLE_EVERY):
                 return
 
@@ -105,12 +105,16 @@ def _tree(root: int) -> list[int]:
     return tree
 
 
-def _high_water(process: int) -> int:
+def memory(process: int, what: str = "VmHWM") -> int:
+    """Bytes of a process's memory, as Linux calls them; VmHWM is the most that was resident.
+
+    0 for a process that has ended.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:  # it ended since it was listed
         return 0
     for line in status.splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1]) * 1024
     return 0
