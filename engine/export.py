@@ -39,7 +39,6 @@ from engine.project.identity import Renewed, renew_main
 from engine.project.settings_files import SettingsFile
 from engine.project.tables import database_errors, read_columns
 from engine.rebuild import NEEDED, large, tasks
-from engine.rebuild.results import Rebuild
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -56,6 +55,7 @@ from engine.telling import Telling
 
 if TYPE_CHECKING:
     from engine.rebuild.databases import Slice
+    from engine.rebuild.results import Rebuild
     from engine.spool import Spooled
 
 T = TypeVar("T")
@@ -281,8 +281,7 @@ class _Export(Restoration):
         return path
 
     async def _database(self, device: DeviceEntry, image: Image, path: Path) -> None:
-        what = named(device)
-        job = Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
+        job = self._job(device, image, path)
         if tasks.is_small(image):
             await self._children.run(tasks.again, tasks.rebuild_in_scratch, str(path), job)
             self._advance(image)

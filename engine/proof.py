@@ -20,7 +20,6 @@ from engine.project.folder import make_folder
 from engine.project.identity import Renewed, renew_plugin_storage
 from engine.project.settings_files import SettingsFile
 from engine.rebuild import NEEDED, large, tasks
-from engine.rebuild.results import Rebuild
 from engine.repository.manifest import DeviceEntry, Image, Manifest
 from engine.repository.repository import Repository
 from engine.restore import (
@@ -28,7 +27,6 @@ from engine.restore import (
     Restoration,
     check_copied,
     mark_damage,
-    named,
     named_plugin,
     room_to_sort,
 )
@@ -138,8 +136,7 @@ class _Proof(Restoration):
 
     async def _prove_device(self, device: DeviceEntry, image: Image) -> None:
         path = self._partial / f"{device.id}.db"
-        what = named(device)
-        job = Rebuild(image, str(path), self._prefixes.next(), device.rows, what)
+        job = self._job(device, image, path)
         if tasks.is_small(image):
             await self._children.run(tasks.prove, job)
             self._advance(image)

@@ -265,8 +265,7 @@ class Restoration:
             # TagoCore would make it too, but only when the device is next heard of.
             await asyncio.to_thread(create_device_database, path, kind)
             return
-        what = named(device)
-        job = Rebuild(device.image, str(path), self._prefixes.next(), device.rows, what)
+        job = self._job(device, device.image, path)
         if tasks.is_small(device.image):
             await self._children.run(tasks.rebuild, job)
             self._advance(device.image)
@@ -281,6 +280,10 @@ class Restoration:
                 asyncio.to_thread(large.remove_scratch, path),
             ]
         )
+
+    def _job(self, device: DeviceEntry, image: Image, path: Path) -> Rebuild:
+        """What is to be made of a device's image; it gets ids that nothing else has."""
+        return Rebuild(image, str(path), self._prefixes.next(), device.rows, named(device))
 
     async def _make_large(self, job: Rebuild) -> None:
         async def write(first: int, count: int) -> Spooled[Slice]:
