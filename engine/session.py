@@ -11,6 +11,7 @@ from engine.access import Access, Action, Known, no_project
 from engine.errors import BackstayError, Busy, Failed, SourceMissing
 from engine.following import Nudge, follow
 from engine.handle import Handle, Report
+from engine.lock import has_worker
 from engine.model import JobKind, ProjectState, Role
 from engine.names import word
 from engine.work import mend_if_free
@@ -179,6 +180,7 @@ class Session:
         Gives whether one was started. Raises what ended the last one in this process, and why what
         one that died left behind cannot be cleared away: whoever waits for it hears it.
         """
+        from engine.starting import end_early
         from engine.worker import start_worker, work_off
 
         working, self._working = self._working, None
@@ -186,7 +188,8 @@ class Session:
             self._working = working
             self._nudge.give()
             return False
-        if await asyncio.to_thread(_works_elsewhere, self.home):
+        if await asyncio.to_thread(has_worker, self.home):
+            await asyncio.to_thread(end_early)  # that one has children, and we need none
             return False  # it looks at the catalog several times a second
         if working is not None and not working.cancelled():
             ended_with = working.exception()
@@ -209,17 +212,6 @@ class Session:
             await mend_if_free(self._home, self._catalog, self._repository)
             await asyncio.to_thread(start_worker, self.home)
         return True
-
-
-def _works_elsewhere(home: Path) -> bool:
-    """Whether another process is the worker: then it has children, and this one needs none."""
-    from engine.lock import has_worker
-    from engine.starting import end_early
-
-    works = has_worker(home)
-    if works:
-        end_early()
-    return works
 
 
 def _looked_at(working: asyncio.Task[None]) -> None:
