@@ -78,19 +78,20 @@ class Children:
         return self
 
     async def _begin(self) -> None:
-        self._started = take_early(self._preload)
-        if self._started is None:
-            await to_the_end(asyncio.to_thread(self._start))  # what was started is to be ended
-        while sockets := self._started.sockets if self._started else []:
-            child = _Child(*await asyncio.open_unix_connection(sock=sockets[0]))
-            sockets.pop(0)
+        started = self._started = take_early(self._preload)
+        if started is None:  # what is begun is done, for what was started is to be ended
+            started = await to_the_end(asyncio.to_thread(self._start))
+        while started.sockets:
+            child = _Child(*await asyncio.open_unix_connection(sock=started.sockets[0]))
+            started.sockets.pop(0)
             self._all.append(child)
             child.send(*self._setup)
         for child in self._ahead * self._all:
             self._idle.put_nowait(child)
 
-    def _start(self) -> None:
+    def _start(self) -> Started:
         self._started = start(self._preload)
+        return self._started
 
     async def __aexit__(self, *_: object) -> None:
         """End the processes and wait until they are gone."""

@@ -1,9 +1,16 @@
-"""Bringing files, and the names in folders, to disk."""
+"""Writing to files, and bringing these, and the names in folders, to disk."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+def write_all(file: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` to an open file, at an offset. Blocks."""
+    while data:
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written
 
 
 def sync_file(path: Path) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 
 from engine.errors import RepositoryDamaged
 from engine.pages.btree import PADDING, Bytes
-from engine.rebuild.pages import write_all
 from engine.rebuild.tasks import SLICE
 from engine.repository.chunk_reader import ChunkReader
 from engine.repository.index import load_index
 from engine.repository.repository import Repository
+from engine.syncing import write_all
 
 T = TypeVar("T")
 

@@ -29,12 +29,13 @@ from engine.rebuild.complete import (
     renew_pages,
 )
 from engine.rebuild.gathering import Moves, place
-from engine.rebuild.pages import PagesInFile, PagesInMemory, write_all
+from engine.rebuild.pages import PagesInFile, PagesInMemory
 from engine.rebuild.results import Rebuild
 from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost
 from engine.repository.manifest import Image
 from engine.spool import Spool, Spooled
+from engine.syncing import write_all
 
 
 def rebuild(job: Rebuild) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from engine.pages.btree import Bytes, Ints
 from engine.pages.header import HEADER_SIZE, Header, NotADatabase, NotCanonical, parse_header
 from engine.project.tables import open_unchanging
+from engine.syncing import write_all
 
 _NEAR = 4  # pages: what is read between two that are wanted costs less than reading twice
 _AT_ONCE = 256  # pages that are wanted of one reading
@@ -168,13 +169,6 @@ def read_into(file: int, buffer: memoryview, offset: int) -> None:
         if not got:
             raise NotCanonical("it is cut short")
         buffer, offset = buffer[got:], offset + got
-
-
-def write_all(file: int, data: memoryview, offset: int) -> None:
-    """Write all of `data` at an offset."""
-    while data:
-        written = os.pwrite(file, data, offset)
-        data, offset = data[written:], offset + written
 
 
 def _settle_in(connection: sqlite3.Connection, *, write: bool) -> None:

@@ -36,9 +36,10 @@ from engine.pages.records import (
 )
 from engine.pages.secondary import fill_leaves, pack, room
 from engine.rebuild.databases import named, spool_of
-from engine.rebuild.pages import PagesInFile, read_into, write_all
+from engine.rebuild.pages import PagesInFile, read_into
 from engine.rebuild.results import Columns, Divided, Limits, Rebuild
 from engine.spool import Spooled, take
+from engine.syncing import write_all
 
 _LEAVES_PER_PART = 16  # that are looked at for splitters
 _ROWS_PER_PART = 128  # of these leaves

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Protocol
 
 from engine.errors import RepositoryDamaged
 from engine.project.tables import open_unchanging, quote, read_text
-from engine.rebuild.pages import write_all
 from engine.rebuild.tasks import slices
 from engine.repository.chunk_reader import ChunkLost, ChunkReader
 from engine.repository.manifest import Image
+from engine.syncing import write_all
 
 IN_MEMORY = 16 << 20  # bytes of a database that is read in memory
 ID = "id"

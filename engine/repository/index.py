@@ -187,7 +187,7 @@ class IndexBuilder:
 
     def done(self, unreadable: tuple[str, ...] = ()) -> ChunkIndex:
         """The index of all packs that were added."""
-        return ChunkIndex(self._packs, self._frames.done(), self._places.places(), unreadable)
+        return ChunkIndex(self._packs, self._frames.done(), self._places.done(), unreadable)
 
 
 def load_index(

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.syncing import write_all
+
 MOST_IN_MEMORY = 1 << 16  # rows
 PLACE = np.dtype(
     [
@@ -72,16 +74,10 @@ def find(all_high: Words, all_low: Words, high: Words, low: Words) -> NDArray[np
     return result
 
 
-class RowsBuilder:
-    """Takes rows of one kind, which are in a file where there are more than `most`.
+class _Builder:
+    """Takes rows, and writes a run of them where there are more than `most` in memory."""
 
-    In `folder`, which is private, is room for a file without a name; without a folder all rows are
-    in memory. Raises OSError where the file cannot be written.
-    """
-
-    def __init__(
-        self, kind: np.dtype[Any], folder: Path | None = None, most: int = MOST_IN_MEMORY
-    ) -> None:
+    def __init__(self, kind: np.dtype[Any], folder: Path | None, most: int) -> None:
         self._kind = kind
         self._folder = folder
         self._most = most
@@ -106,6 +102,19 @@ class RowsBuilder:
     def _recent_rows(self) -> Rows:
         return np.concatenate([np.empty(0, self._kind), *self._recent])
 
+
+class RowsBuilder(_Builder):
+    """Takes rows of one kind, which are in a file where there are more than `most`.
+
+    In `folder`, which is private, is room for a file without a name; without a folder all rows are
+    in memory. Raises OSError where the file cannot be written.
+    """
+
+    def __init__(
+        self, kind: np.dtype[Any], folder: Path | None = None, most: int = MOST_IN_MEMORY
+    ) -> None:
+        super().__init__(kind, folder, most)
+
     def done(self) -> Rows:
         """All rows, in the order in which they were added."""
         if self._room is None:
@@ -115,8 +124,8 @@ class RowsBuilder:
         return _look(self._room.mapped(), self._kind, total, at=0)
 
 
-class PlacesBuilder(RowsBuilder):
-    """Takes rows of `PLACE` in any order and sorts them."""
+class PlacesBuilder(_Builder):
+    """Takes rows of `PLACE` in any order and sorts them; keeps them as `RowsBuilder` does."""
 
     def __init__(self, folder: Path | None = None, most: int = MOST_IN_MEMORY) -> None:
         super().__init__(PLACE, folder, most)
@@ -124,7 +133,7 @@ class PlacesBuilder(RowsBuilder):
     def _recent_rows(self) -> Rows:
         return _in_order(super()._recent_rows())
 
-    def places(self) -> Places:
+    def done(self) -> Places:
         """All places; of those with the same name the first that was added is first."""
         if self._room is None:
             rows = self._recent_rows()
@@ -185,10 +194,7 @@ class _Room:
 
     def write(self, rows: NDArray[Any], offset: int) -> None:
         """Write rows to a place."""
-        data = rows.view(np.uint8).data
-        while data:
-            written = os.pwrite(self._file, data, offset)
-            data, offset = data[written:], offset + written
+        write_all(self._file, rows.view(np.uint8).data, offset)
 
     def mapped(self) -> mmap.mmap:
         """All that was written, to be read; it keeps the file."""

@@ -30,6 +30,7 @@ from engine.snapshot.databases import page_reader, store_plain
 from engine.snapshot.live import LiveFile
 from engine.snapshot.results import Copied, MainRead
 from engine.stamps import stamp_of
+from engine.syncing import write_all
 
 
 def read_main(instance: Instance, mark_prefix: str) -> MainRead:
@@ -165,8 +166,6 @@ def _copy_pages(live: LiveFile, header: Header, copy: Path) -> None:
             for at in range(begin, end, SLICE):
                 part = buffer[: min(SLICE, end - at)]
                 live.read_into(part, at)
-                while part:
-                    written = os.pwrite(file, part, at)
-                    part, at = part[written:], at + written
+                write_all(file, part, at)
     finally:
         os.close(file)

@@ -40,7 +40,7 @@ def built(
     builder = PlacesBuilder(folder, most)
     for first in range(0, rows.size, each):
         builder.add(rows[first : first + each])
-    return builder.places()
+    return builder.done()
 
 
 HALF = st.sampled_from([0, 1, 2, 1 << 62, 3 << 62, (1 << 64) - 1]) | st.integers(0, (1 << 64) - 1)
@@ -102,7 +102,7 @@ def test_many_names_take_the_memory_of_a_part(tmp_path: Path) -> None:
             words = wanted[first : first + 1000].view(">u8")
             rows["high"], rows["low"] = words[:, 0], words[:, 1]
             builder.add(rows)
-        places = builder.places()
+        places = builder.done()
         assert (places.find(wanted[::999]) >= 0).all()
         _, most_used = tracemalloc.get_traced_memory()
         tracemalloc.stop()
